@@ -1,0 +1,1 @@
+"""The pure core: rules about invoices; no I/O, no clock."""

@@ -1,0 +1,1 @@
+"""QuickBooks: its wire format, its faults, its limits and the roads to it."""

@@ -1,0 +1,1 @@
+"""Whole journeys between the rooms."""

@@ -1,0 +1,1 @@
+"""Our own database: what we know of each invoice, and who did what."""

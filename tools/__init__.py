@@ -1,0 +1,1 @@
+"""The doors people and programs use to ask for things."""
