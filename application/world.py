@@ -152,6 +152,24 @@ class Chance:
 
 
 @dataclass(frozen=True, slots=True)
+class Waits:
+    """Every wait the services need, in real milliseconds; CLOCK_SCALE is already in them."""
+
+    grace_ms: int  # from a send until "not found" may be believed
+    lease_ms: int
+    heartbeat_ms: int
+    retry_delay_ms: int
+    throttle_pause_ms: int
+    throttle_most_ms: int
+    token_early_ms: int
+    refresh_lock_ms: int
+    mis_patience_ms: int
+    unreachable_ms: int  # no connection for this long ends the run
+    settle_looks_ms: tuple[int, ...]  # after an unclear answer, before `grace_ms`
+    replay_age_ms: int  # an answer whose document is older than this may be a replay
+
+
+@dataclass(frozen=True, slots=True)
 class World:
     """Everything that is not a rule: time, chance, and the gate each outside effect passes."""
 

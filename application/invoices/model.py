@@ -57,6 +57,14 @@ class AmountRule(StrEnum):
     NET = "net"
 
 
+class ItemPolicy(StrEnum):
+    """What happens to a fee that no product is named like."""
+
+    MATCH = "match"
+    CREATE = "create"
+    DEFAULT = "default"
+
+
 @dataclass(frozen=True, slots=True)
 class MisInvoice:
     """One row of `tbl_imvoice` after the boundary: clean values, oddities named."""
