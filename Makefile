@@ -1,0 +1,119 @@
+# Two words are enough on a machine with Python 3.11+, git and make: `make demo` and `make test`.
+# Python's packages come by way of pip's own configuration; no address stands in this repository.
+
+# The first of these that is new enough; PYTHON=/path/to/python decides otherwise.
+PYTHON ?= $(or $(shell for each in python3 python3.14 python3.13 python3.12 python3.11; do \
+  if $$each -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then echo $$each; break; fi; \
+  done),python3)
+WORKERS ?= 2
+INVOICES ?=
+SYNC ?=
+DEMO_FLAGS ?= $(if $(INVOICES),--invoices $(INVOICES)) $(if $(filter no,$(SYNC)),--no-sync)
+TESTS ?=
+
+IN := .venv/bin
+PY := $(IN)/python
+PIP := $(PY) -m pip --disable-pip-version-check --quiet install
+COVERAGE := $(PY) -m coverage
+hash = $(firstword $(shell cksum < $(1)))
+READY := .venv/.ready-$(call hash,requirements.lock)
+READY_DEV := .venv/.ready-dev-$(call hash,requirements-dev.lock)
+TYPED := application qbo_simulator tools tests docs $(if $(wildcard bench/*.py),bench)
+JUDGEMENT := application/invoices/*,application/catalogue.py,application/quickbooks/wire.py,application/quickbooks/faults.py
+
+.DEFAULT_GOAL := help
+.PHONY: help demo install run test check lint format types contracts laws docs cover prove bench lock clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+
+demo: $(READY) ## a sample university, a simulated QuickBooks, a full run (INVOICES=N, SYNC=no)
+	@$(PY) tools/sync_invoices.py demo $(DEMO_FLAGS)
+
+install: $(READY) ## make .venv with .venv/bin/feebridge in it
+	@echo "Ready: .venv/bin/feebridge --help"
+
+run: $(READY) ## send every waiting invoice with the present settings
+	@$(PY) tools/sync_invoices.py all
+
+test: $(READY_DEV) ## every test, two at a time (WORKERS=N, TESTS=path)
+	@$(COVERAGE) erase
+	@$(COVERAGE) run -m pytest -n $(WORKERS) --dist loadfile $(TESTS)
+
+check: lint types contracts laws docs ## layout, types, import contracts, laws of the house, reference pages
+
+lint: $(READY_DEV)
+	@echo "lint"
+	@$(IN)/ruff format --check --quiet . || { echo "run make format"; exit 1; }
+	@$(IN)/ruff check --quiet .
+
+format: $(READY_DEV) ## mend layout and what ruff can mend by itself
+	@$(IN)/ruff check --fix --quiet . ; $(IN)/ruff format --quiet .
+
+types: $(READY_DEV)
+	@echo "types"
+	@$(IN)/mypy --no-error-summary $(TYPED)
+
+contracts: $(READY_DEV)
+	@echo "contracts"
+	@$(IN)/lint-imports --no-logo || exit 1
+
+laws: $(READY_DEV)
+	@echo "laws"
+	@$(PY) -m pytest -q tests/laws
+
+docs: $(READY_DEV) ## write docs/reference anew; fails when that changed anything
+	@echo "docs"
+	@$(PY) docs/generate.py
+
+cover: $(READY_DEV) ## judge the coverage of the last `make test`
+	@$(COVERAGE) combine --quiet --keep 2>/dev/null || true
+	@$(COVERAGE) report --include='$(JUDGEMENT)' --fail-under=100
+	@$(COVERAGE) report --fail-under=95
+
+prove: $(READY_DEV) ## the long forms of the tests: more seeds, more kills, more rows
+	@PROVE=1 $(PY) -m pytest -n $(WORKERS) --dist loadfile $(TESTS)
+
+bench: $(READY_DEV) ## how fast, with which limits, on this machine
+	@for each in bench/*.py; do [ -e "$$each" ] || continue; PYTHONPATH=. $(PY) "$$each" || exit 1; done
+
+lock: ## resolve requirements.lock and requirements-dev.lock anew (needs uv)
+	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	  --no-header --no-annotate pyproject.toml -o requirements.lock
+	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	  --no-header --no-annotate pyproject.toml --group dev -o requirements-dev.lock
+
+clean: ## remove the demo and what tools left behind; .venv, .env, logs and var stay
+	@rm -rf demo build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	@rm -f .coverage .coverage.*
+	@find application qbo_simulator tools tests docs bench -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
+
+# The environment. A stamp carries the checksum of the lock it was made from, so a new lock installs itself.
+
+$(PY):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo "Feebridge needs Python 3.11 or later; $(PYTHON) is not. Install one, or name it: make PYTHON=/path/to/python3.11"; \
+	  exit 1; }
+	@echo "Making .venv"
+	@$(PYTHON) -m venv .venv || { rm -rf .venv; \
+	  echo "$(PYTHON) cannot make a virtual environment. On Debian and Ubuntu: apt install python3-venv"; exit 1; }
+
+$(READY): requirements.lock | $(PY)
+	@echo "Installing what requirements.lock names"
+	@$(PIP) --require-hashes -r requirements.lock
+	@$(MAKE) --no-print-directory .venv/bin/feebridge
+	@touch $@
+
+$(READY_DEV): requirements-dev.lock | $(PY)
+	@echo "Installing what requirements-dev.lock names"
+	@$(PIP) --require-hashes -r requirements-dev.lock
+	@$(MAKE) --no-print-directory .venv/bin/feebridge
+	@touch $@
+
+# The checkout itself is not installed but pointed to: no build, no network, and an edit counts at once.
+.venv/bin/feebridge: Makefile | $(PY)
+	@$(PY) -c 'import pathlib, sysconfig; pathlib.Path(sysconfig.get_path("purelib"), "feebridge.pth").write_text(str(pathlib.Path.cwd()) + "\n", encoding="utf-8")'
+	@printf '%s\n' '#!/bin/sh' \
+	  "'''exec' \"\$$(dirname \"\$$(readlink -f \"\$$0\")\")/python\" \"\$$0\" \"\$$@\"" \
+	  "' '''" 'import sys' '' 'from application.cli.main import main' '' 'sys.exit(main())' > $@
+	@chmod +x $@

@@ -1,0 +1,10 @@
+"""The guide's door: the program itself is `feebridge`."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from application.cli.main import main  # noqa: E402 - found only once the checkout is on the path
+
+sys.exit(main())
