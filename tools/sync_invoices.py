@@ -5,6 +5,6 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from application.cli.main import main  # noqa: E402 - found only once the checkout is on the path
+from application.cli.main import main
 
 sys.exit(main())
