@@ -1,0 +1,1 @@
+"""A stand-in for QuickBooks Online: own process, own books, trouble on demand."""
