@@ -1,10 +1,9 @@
-"""The bodies QuickBooks sends: envelopes, gateway faults, XML, and the pages of a broken gateway."""
+"""The bodies QuickBooks sends: envelopes, gateway faults, XML, pages of a broken gateway."""
 
 from datetime import datetime
 from typing import Final
 from xml.sax.saxutils import escape
 
-from qbo_simulator import refusals
 from qbo_simulator.clock import envelope_time
 from qbo_simulator.codec import Thing, encode
 from qbo_simulator.messages import PLAIN_JSON, Reply
@@ -163,6 +162,3 @@ def as_xml(entity: str, whole: Thing | None, *, now: datetime) -> Reply:
         f'time="{envelope_time(now)}">{inner}</IntuitResponse>'
     )
     return Reply(200, body.encode(), content_type="application/xml;charset=utf-8")
-
-
-UNEXPECTED: Final = refusals.unexpected

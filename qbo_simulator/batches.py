@@ -34,16 +34,21 @@ def items_of(body: object, *, notes: list[str]) -> list[tuple[str, Item | Refusa
     """
     if not isinstance(body, dict):
         raise refusals.malformed("BatchRequest")
-    listed = body.get("BatchItemRequest")
     for name in body:
         if name != "BatchItemRequest":
             known = ["BatchItemRequest"]
             raise refusals.bad_property(name, entity="IntuitBatchRequest", known=known)
+    listed = body.get("BatchItemRequest")
     if not isinstance(listed, list) or not listed:
         raise refusals.missing("BatchItemRequest")
     if len(listed) > ITEMS_MAX:
         text = f"Batch size exceeds allowed limit. Maximum allowed is {ITEMS_MAX}"
         raise Refusal("1040", "Batch size exceeds allowed limit", text)
+    _check_ids(listed, notes=notes)
+    return [(one["bId"], _item(one)) for one in listed]
+
+
+def _check_ids(listed: list[object], *, notes: list[str]) -> None:
     ids = [one.get("bId") if isinstance(one, dict) else None for one in listed]
     if any(not isinstance(b_id, str) or not b_id for b_id in ids):
         raise refusals.missing("bId")
@@ -51,7 +56,6 @@ def items_of(body: object, *, notes: list[str]) -> list[tuple[str, Item | Refusa
         raise refusals.malformed("bId is used twice and")
     if any(len(str(b_id)) > B_ID_MAX for b_id in ids):
         notes.append("long_bid")
-    return [(one["bId"], _item(one)) for one in listed]
 
 
 def _item(one: Thing) -> Item | Refusal:

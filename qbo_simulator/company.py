@@ -2,8 +2,8 @@
 
 from typing import Final
 
-from qbo_simulator.codec import Thing
 from qbo_simulator.books import Books
+from qbo_simulator.codec import Thing
 from qbo_simulator.keeping import Keeper
 
 REALM_ID: Final = "9130347001122334"

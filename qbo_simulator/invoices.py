@@ -166,6 +166,7 @@ def _number(desk: Desk, given: Thing, *, old: Thing | None) -> str | None:
         return number
     taken = desk.books.next_number
     desk.books.next_number += 1
+    desk.books.save()
     return str(taken)
 
 

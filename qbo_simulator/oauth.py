@@ -126,27 +126,32 @@ class OAuth:
     def authorize(self, request: Request) -> Reply:
         """Answer the consent address: an error page, a redirect, or the page with two buttons."""
         asked = request.options
-        if asked.get("client_id") != CLIENT_ID:
-            return _page("The client id is not known.", status=400)
         uri = asked.get("redirect_uri", "")
-        if not self._registered(uri):
-            return _page("The redirect_uri query parameter value is invalid.", status=400)
-        state = asked.get("state", "")
-        if not state:
-            return _page("The state query parameter is required.", status=400)
+        wrong = self._page_error(asked, uri)
+        if wrong is not None:
+            return _page(wrong, status=400)
+        state = asked["state"]
         scopes = asked.get("scope", "").split()
         if not scopes or not set(scopes) <= SCOPES:
             return _redirect(uri, {"error": "invalid_scope", "state": state})
         if asked.get("response_type") != "code":
             return _redirect(uri, {"error": "unsupported_response_type", "state": state})
         realm_id = asked.get("realm") or next(iter(self.companies))
-        match asked.get("auto"):
-            case "approve":
-                return self._approve(uri, realm_id=realm_id, state=state)
-            case "deny":
-                return _redirect(uri, {"error": "access_denied", "state": state})
-            case _:
-                return self._consent(asked, realm_id=realm_id)
+        if asked.get("auto") == "deny":
+            return _redirect(uri, {"error": "access_denied", "state": state})
+        if asked.get("auto") == "approve":
+            return self._approve(uri, realm_id=realm_id, state=state)
+        return self._consent(asked, realm_id=realm_id)
+
+    def _page_error(self, asked: dict[str, str], uri: str) -> str | None:
+        """Return why this may not even redirect: nobody trustworthy is at the other end."""
+        if asked.get("client_id") != CLIENT_ID:
+            return "The client id is not known."
+        if not self._registered(uri):
+            return "The redirect_uri query parameter value is invalid."
+        if not asked.get("state"):
+            return "The state query parameter is required."
+        return None
 
     def token(self, request: Request) -> Reply:
         """Answer the token address."""

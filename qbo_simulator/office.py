@@ -1,5 +1,8 @@
 """Takes every request to whoever answers it, and writes the diary around it."""
 
+from collections.abc import Callable
+from typing import Final
+
 from qbo_simulator.codec import encode
 from qbo_simulator.control import Control
 from qbo_simulator.diary import Visit
@@ -16,6 +19,15 @@ class Office:
         self.world = world
         self._company = CompanyRoutes(world=world)
         self._control = Control(world=world)
+        oauth = world.oauth
+        self._doors: Final[dict[tuple[str, str], Callable[[Visit], Reply]]] = {
+            ("GET", "/connect/oauth2"): lambda visit: oauth.authorize(visit.request),
+            ("POST", "/oauth2/v1/tokens/bearer"): self._token,
+            ("POST", "/v2/oauth2/tokens/revoke"): lambda visit: oauth.revoke(visit.request),
+            ("GET", "/.well-known/openid_configuration"): self._discovery,
+            ("GET", "/.well-known/openid_sandbox_configuration"): self._discovery,
+            ("GET", "/op/v1/jwks"): lambda _visit: Reply(200, encode({"keys": []})),
+        }
 
     def answer(self, request: Request) -> Reply:
         """Return the answer to one request."""
@@ -38,23 +50,14 @@ class Office:
         path = request.path.rstrip("/")
         if path.startswith("/v3/company/"):
             return self._company.answer(visit)
-        oauth = self.world.oauth
         visit.entity = "oauth"
-        match request.method, path:
-            case "GET", "/connect/oauth2":
-                return oauth.authorize(request)
-            case "POST", "/oauth2/v1/tokens/bearer":
-                return self._token(visit)
-            case "POST", "/v2/oauth2/tokens/revoke":
-                return oauth.revoke(request)
-            case "GET", "/.well-known/openid_configuration":
-                return oauth.discovery(request)
-            case "GET", "/.well-known/openid_sandbox_configuration":
-                return oauth.discovery(request)
-            case "GET", "/op/v1/jwks":
-                return Reply(200, encode({"keys": []}))
-            case _:
-                return Reply(404, b"<html><body>Not Found</body></html>", content_type="text/html")
+        door = self._doors.get((request.method, path))
+        if door is None:
+            return Reply(404, b"<html><body>Not Found</body></html>", content_type="text/html")
+        return door(visit)
+
+    def _discovery(self, visit: Visit) -> Reply:
+        return self.world.oauth.discovery(visit.request)
 
     def _token(self, visit: Visit) -> Reply:
         visit.entity = "token"

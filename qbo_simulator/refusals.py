@@ -159,14 +159,18 @@ def duplicate_name(holder_id: int, *, turn: int) -> Refusal:
         ("Duplicate Name Exists Error", "The name supplied already exists. : null", None),
         (
             "Duplicate Name Exists Error",
-            "The name supplied already exists. : Another customer, vendor or employee is already "
-            "using this \nname. Please use a different name.",
+            (
+                "The name supplied already exists. : Another customer, vendor or employee is "
+                "already using this \nname. Please use a different name."
+            ),
             "",
         ),
         (
             "Duplicate Name Exists Error",
-            "The name supplied already exists. : Another $$customer$$ is already using this name. "
-            "Please use a different name.",
+            (
+                "The name supplied already exists. : Another $$customer$$ is already using this "
+                "name. Please use a different name."
+            ),
             "",
         ),
         ("Nom en double", f"Ce nom existe déjà. : Id={holder_id}", ""),

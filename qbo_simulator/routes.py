@@ -2,30 +2,27 @@
 
 import gzip
 from collections.abc import Callable
-from datetime import datetime
 from typing import Final
 
 from qbo_simulator import answers, queries, refusals, troubles
 from qbo_simulator.answers import GatewayRefusal
-from qbo_simulator.batches import REQUEST_ID_MAX, Item, answer_fault, answer_item, items_of
 from qbo_simulator.books import Row
 from qbo_simulator.clock import PACIFIC, envelope_time
-from qbo_simulator.codec import NotJson, Thing, decode, encode, thing
-from qbo_simulator.desk import Desk
+from qbo_simulator.codec import encode, thing
 from qbo_simulator.diary import Visit
 from qbo_simulator.entities import BY_PATH, KINDS, Kind
 from qbo_simulator.faults import Fault
 from qbo_simulator.messages import PLAIN_JSON, Reply, Request
+from qbo_simulator.posting import Posting, checked_text
 from qbo_simulator.refusals import Refusal
-from qbo_simulator.replays import Kept, fingerprint
 from qbo_simulator.world import Realm, World
-from qbo_simulator.writing import valid_id, written
+from qbo_simulator.writing import valid_id
 
-REQUEST_KEY_MAX: Final = 50
 TOKEN_MIN: Final = 20
 TOKEN_MAX: Final = 4096
 MINOR: Final = 75
 READS: Final = frozenset({"query", "read", "cdc"})
+ACTIONS: Final = frozenset({("GET", "pdf"), ("POST", "send")})
 PDF: Final = b"%PDF-1.4\n% simulator\n%%EOF\n"
 
 
@@ -34,6 +31,13 @@ class CompanyRoutes:
 
     def __init__(self, *, world: World) -> None:
         self._world = world
+        self._posting = Posting(world=world, asked=self._asked)
+        self._special: Final[dict[tuple[str, str], Callable[[Visit, Realm], Reply]]] = {
+            ("POST", "batch"): self._batch,
+            ("GET", "query"): self._query,
+            ("POST", "query"): self._query,
+            ("GET", "preferences"): self._preferences,
+        }
 
     def answer(self, visit: Visit) -> Reply:
         """Return the answer to one request, whatever goes wrong on purpose."""
@@ -68,7 +72,7 @@ class CompanyRoutes:
             if world.knobs.commit_then_refuse == "429":
                 self._worked(visit, realm, tail)
             return troubles.throttled(world)
-        fault = world.faults.take(_subject(visit), now_s=world.clock.virtual_s())
+        fault = world.faults.take(visit.entity, now_s=world.clock.virtual_s())
         if fault is None:
             return self._worked(visit, realm, tail)
         return self._struck(visit, realm, tail, fault=fault)
@@ -148,28 +152,23 @@ class CompanyRoutes:
         return reply
 
     def _routed(self, visit: Visit, realm: Realm, tail: list[str]) -> Reply:
+        request = visit.request
         self._check_transport(visit, tail)
-        match visit.request.method, tail:
-            case "POST", ["batch"]:
-                return self._batch(visit, realm)
-            case "GET" | "POST", ["query"]:
-                return self._query(visit, realm)
+        special = self._special.get((request.method, tail[0])) if len(tail) == 1 else None
+        if special is not None:
+            return special(visit, realm)
+        match request.method, tail:
             case "GET", ["companyinfo", realm_id] if realm_id == visit.realm_id:
                 return self._single("CompanyInfo", encode(realm.books.company), visit)
-            case "GET", ["preferences"]:
-                return self._single("Preferences", encode(realm.books.preferences), visit)
-            case "GET", ["invoice", row_id, "pdf"]:
-                self._row(visit, realm, KINDS["Invoice"], row_id)
-                return Reply(200, PDF, content_type="application/pdf")
-            case "POST", ["invoice", row_id, "send"]:
-                return self._send(visit, realm, row_id)
+            case "POST", [path] if path in BY_PATH:
+                return self._write(visit, realm, BY_PATH[path])
             case "GET", [path, row_id] if path in BY_PATH:
                 row = self._row(visit, realm, BY_PATH[path], row_id)
                 return self._single(row.entity, row.body, visit)
-            case "POST", [path] if path in BY_PATH:
-                return self._write(visit, realm, BY_PATH[path])
+            case _, ["invoice", row_id, action] if (request.method, action) in ACTIONS:
+                return self._act(visit, realm, row_id, action=action)
             case _:
-                raise refusals.no_resource(visit.request.path)
+                raise refusals.no_resource(request.path)
 
     def _check_transport(self, visit: Visit, tail: list[str]) -> None:
         request = visit.request
@@ -188,6 +187,27 @@ class CompanyRoutes:
             allowed = {"application/octet-stream"}
         if kind not in allowed:
             raise refusals.unsupported(f"Content-Type {kind or 'none'}")
+
+    def _batch(self, visit: Visit, realm: Realm) -> Reply:
+        return self._success(self._posting.bundle(visit, realm), visit)
+
+    def _preferences(self, visit: Visit, realm: Realm) -> Reply:
+        return self._single("Preferences", encode(realm.books.preferences), visit)
+
+    def _act(self, visit: Visit, realm: Realm, row_id: str, *, action: str) -> Reply:
+        row = self._row(visit, realm, KINDS["Invoice"], row_id)
+        if action == "pdf":
+            return Reply(200, PDF, content_type="application/pdf")
+        return self._single("Invoice", self._posting.sent(visit, realm, row).body, visit)
+
+    def _write(self, visit: Visit, realm: Realm, kind: Kind) -> Reply:
+        kept = self._posting.one(visit, realm, kind)
+        if self._wants_xml(visit):
+            whole = thing(kept.body).get(kind.entity)
+            return answers.as_xml(kind.entity, whole, now=self._world.clock.now())
+        if kept.status != 200:  # noqa: PLR2004  # a remembered fault keeps its own status
+            return Reply(kept.status, kept.body, content_type=PLAIN_JSON)
+        return self._success(kept.body, visit)
 
     # --- reads ----------------------------------------------------------------------------------
 
@@ -225,7 +245,7 @@ class CompanyRoutes:
         request = visit.request
         statement = request.options.get("query", "")
         if request.method == "POST":
-            statement = _text(request.body)
+            statement = checked_text(request.body).decode()
         body = self._asked(realm, statement)
         now = self._world.clock.now()
         if self._wants_xml(visit):
@@ -240,7 +260,7 @@ class CompanyRoutes:
             ("CompanyInfo", realm.books.company),
             ("Preferences", realm.books.preferences),
         ):
-            if special == f"select * from {entity.lower()}":
+            if special == f"select * from {entity.lower()}":  # noqa: S608  # compared, never run
                 return encode({entity: [whole], "maxResults": 1})
         found = queries.answered(
             statement,
@@ -256,210 +276,6 @@ class CompanyRoutes:
         rows = b",".join(row.body for row in found.rows)
         counts = f'],"startPosition":{found.start},"maxResults":{len(found.rows)}}}'
         return b'{"' + found.entity.encode() + b'":[' + rows + counts.encode()
-
-    # --- writes ---------------------------------------------------------------------------------
-
-    def _desk(self, visit: Visit, realm: Realm) -> Desk:
-        desk = self._world.desk(realm, visit=visit)
-        include = visit.request.options.get("include", "")
-        desk.include = frozenset(include.lower().split(",")) - {""}
-        return desk
-
-    def _write(self, visit: Visit, realm: Realm, kind: Kind) -> Reply:
-        request = visit.request
-        body = _object(request.body)
-        _note_numbers(visit, body)
-        key = self._request_key(visit)
-        operation = request.options.get("operation", "").lower()
-
-        def work() -> tuple[Row, bytes]:
-            return written(self._desk(visit, realm), kind, body, operation=operation)
-
-        kept = self._once(visit, realm, key, kind=kind, raw=request.body, work=work)
-        self._refuse_after_commit()
-        if self._wants_xml(visit):
-            return answers.as_xml(kind.entity, thing(kept.body).get(kind.entity), now=self._now())
-        reply = self._success(kept.body, visit)
-        if kept.status != 200:  # noqa: PLR2004  # a remembered fault keeps its own status
-            reply = Reply(kept.status, kept.body, content_type=PLAIN_JSON)
-        return reply
-
-    def _now(self) -> datetime:
-        return self._world.clock.now()
-
-    def _refuse_after_commit(self) -> None:
-        if self._world.knobs.commit_then_refuse == "6000":
-            self._world.keeper.commit()
-            raise refusals.unexpected()
-
-    def _request_key(self, visit: Visit) -> str:
-        key = visit.request.options.get("requestid")
-        if not key:
-            visit.notes.append("no_requestid")
-            return ""
-        if len(key) > REQUEST_KEY_MAX:
-            raise refusals.long_request_id(key)
-        return key
-
-    def _once(
-        self,
-        visit: Visit,
-        realm: Realm,
-        key: str,
-        *,
-        kind: Kind,
-        raw: bytes,
-        work: Callable[[], tuple[Row, bytes]],
-    ) -> Kept:
-        """Return the remembered answer of this id, or do the work and remember it."""
-        mark = fingerprint(raw) if key else ""
-        kept = self._remembered(visit, realm, key, mark=mark) if key else None
-        if kept is not None:
-            visit.replayed = True
-            return kept
-        world = self._world
-        try:
-            row, body = work()
-        except Refusal as refusal:
-            if key and world.knobs.requestid_cache_faults:
-                fault = encode({"Fault": refusal.fault(), "time": envelope_time(self._now())})
-                now_s = world.clock.virtual_s()
-                realm.memory.keep(key, Kept(now_s, refusal.status, mark, (fault,), "", 0))
-            raise
-        visit.committed.append(f"{row.entity}:{row.row_id}")
-        self._watch_duplicates(visit, realm, row)
-        parts = answers.enveloped(kind.entity, body, now=self._now())
-        kept = Kept(world.clock.virtual_s(), 200, mark, parts, row.entity, row.row_id)
-        if key:
-            realm.memory.keep(key, kept)
-        return kept
-
-    def _remembered(self, visit: Visit, realm: Realm, key: str, *, mark: str) -> Kept | None:
-        world, memory = self._world, realm.memory
-        now_s = world.clock.virtual_s()
-        kept = memory.find(key, now_s=now_s, life_s=world.knobs.requestid_ttl_s)
-        if kept is None:
-            return None
-        if now_s < memory.busy_until_s.get(visit.request_id, 0.0):
-            match world.knobs.requestid_inflight:
-                case "600":
-                    raise _in_use()
-                case "6000":
-                    raise refusals.unexpected()
-                case "twice":
-                    return None
-                case _:
-                    left_s = memory.busy_until_s[visit.request_id] - now_s
-                    visit.wait_s = max(visit.wait_s, world.clock.real_wait_s(left_s))
-        if kept.fingerprint != mark:
-            visit.notes.append("requestid_reused")
-            if world.knobs.requestid_conflict == "600":
-                raise _in_use()
-        if world.knobs.replay_deleted == "create" and kept.entity:
-            row = realm.books.row(kept.entity, kept.row_id)
-            if row is None or row.deleted:
-                return None
-        return kept
-
-    def _watch_duplicates(self, visit: Visit, realm: Realm, row: Row) -> None:
-        if not row.doc_number or row.deleted or row.voided:
-            return
-        live = [
-            one
-            for one in realm.books.numbered(row.doc_number)
-            if not realm.books.rows["Invoice"][one].voided
-        ]
-        if len(live) > 1:
-            detail = f"{row.doc_number}: {', '.join(str(one) for one in live)}"
-            self._world.diary.violate("two_live_documents", n=visit.n, detail=detail)
-
-    def _send(self, visit: Visit, realm: Realm, row_id: str) -> Reply:
-        row = self._row(visit, realm, KINDS["Invoice"], row_id)
-        body: Thing = {"Id": row_id, "SyncToken": str(row.token), "sparse": True}
-        body["EmailStatus"] = "EmailSent"
-        address = visit.request.options.get("sendTo")
-        if address:
-            body["BillEmail"] = {"Address": address}
-        desk = self._desk(visit, realm)
-        sent, _ = written(desk, KINDS["Invoice"], body, operation="update")
-        visit.committed.append(f"Invoice:{sent.row_id}")
-        return self._single("Invoice", sent.body, visit)
-
-    # --- batch ----------------------------------------------------------------------------------
-
-    def _batch(self, visit: Visit, realm: Realm) -> Reply:
-        world, request = self._world, visit.request
-        try:
-            body = decode(_checked_text(request.body))
-        except NotJson as error:
-            raise refusals.malformed(str(error)) from error
-        key = self._request_key(visit)
-        if len(key) > REQUEST_ID_MAX:
-            visit.notes.append("long_batch_requestid")
-        items = items_of(body, notes=visit.notes)
-        key = self._bundle_key(realm, key)
-        order = list(range(len(items)))
-        if world.knobs.batch_order == "random":
-            world.chance.shuffle(order)
-        if visit.cut_items:
-            limit = len(order) // 2 if visit.items_max is None else int(visit.items_max)
-            order = order[:limit]
-        hidden: set[tuple[str, int]] = set()
-        done = [
-            self._batch_item(visit, realm, items[place], key=key, hidden=hidden) for place in order
-        ]
-        self._refuse_after_commit()
-        tail = b'],"time":"' + envelope_time(self._now()).encode() + b'"}'
-        return self._success(b'{"BatchItemResponse":[' + b",".join(done) + tail, visit)
-
-    def _bundle_key(self, realm: Realm, key: str) -> str:
-        """Return the id the items' keys start with; remember that this bundle came."""
-        world = self._world
-        if not key or world.knobs.batch_key == "none":
-            return ""
-        return key
-
-    def _batch_item(
-        self,
-        visit: Visit,
-        realm: Realm,
-        named: tuple[str, Item | Refusal],
-        *,
-        key: str,
-        hidden: set[tuple[str, int]],
-    ) -> bytes:
-        b_id, item = named
-        try:
-            if isinstance(item, Refusal):
-                raise item
-            return self._item_answer(visit, realm, item, key=key, hidden=hidden)
-        except Refusal as refusal:
-            visit.codes.append(refusal.code)
-            return answer_fault(refusal, b_id=b_id)
-
-    def _item_answer(
-        self, visit: Visit, realm: Realm, item: Item, *, key: str, hidden: set[tuple[str, int]]
-    ) -> bytes:
-        if item.kind is None:
-            found = self._asked(realm, item.query)
-            return b'{"QueryResponse":' + found + b',"bId":' + encode(item.b_id) + b"}"
-        kind = item.kind
-        _note_numbers(visit, item.body)
-        item_key = key + item.b_id if key else ""
-        if len(item_key) > REQUEST_KEY_MAX:
-            raise refusals.long_request_id(item_key)
-        desk = self._desk(visit, realm)
-        desk.include |= item.include
-        desk.hidden = frozenset(hidden)
-
-        def work() -> tuple[Row, bytes]:
-            return written(desk, kind, item.body, operation=item.operation)
-
-        kept = self._once(visit, realm, item_key, kind=kind, raw=encode(item.body), work=work)
-        if item.operation == "create" and not visit.replayed:
-            hidden.add((kept.entity, kept.row_id))
-        self._world.keeper.commit()
-        return answer_item(kept, b_id=item.b_id)
 
 
 def _name(visit: Visit, tail: list[str]) -> None:
@@ -477,38 +293,3 @@ def _name(visit: Visit, tail: list[str]) -> None:
         visit.operation = "batch"
     else:
         visit.operation = request.options.get("operation", "write")
-
-
-def _subject(visit: Visit) -> str:
-    return visit.entity
-
-
-def _note_numbers(visit: Visit, body: Thing) -> None:
-    number = body.get("DocNumber")
-    if isinstance(number, str):
-        visit.doc_numbers.append(number)
-
-
-def _in_use() -> Refusal:
-    text = "The request ID you're trying to use already exists. Use a unique request ID."
-    return Refusal("600", "Duplicate Request ID", text, element="")
-
-
-def _checked_text(raw: bytes) -> bytes:
-    try:
-        raw.decode("utf-8")
-    except UnicodeDecodeError as error:
-        byte = raw[error.start]
-        raise refusals.malformed(f"Invalid UTF-8 middle byte 0x{byte:x}") from error
-    return raw
-
-
-def _text(raw: bytes) -> str:
-    return _checked_text(raw).decode()
-
-
-def _object(raw: bytes) -> Thing:
-    try:
-        return thing(_checked_text(raw))
-    except NotJson as error:
-        raise refusals.malformed(str(error)) from error
