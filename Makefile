@@ -13,7 +13,7 @@ TESTS ?=
 
 IN := .venv/bin
 PY := $(IN)/python
-PIP := $(PY) -m pip --disable-pip-version-check --quiet install
+PIP := $(PY) -m pip --disable-pip-version-check -qq install
 COVERAGE := $(PY) -m coverage
 hash = $(firstword $(shell cksum < $(1)))
 READY := .venv/.ready-$(call hash,requirements.lock)

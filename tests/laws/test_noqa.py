@@ -12,11 +12,11 @@ import tokenize
 
 from tests.laws.reading import PRODUCT, Source, python_in
 
-SWITCH = re.compile(r"#\s*(noqa|type:\s*ignore|pragma:|fmt:|ruff:)", re.IGNORECASE)
+SWITCH = re.compile(r"#\s*(noqa|type:\s*ignore|pragma:|ruff:)", re.IGNORECASE)
 EXCUSED = re.compile(
     r"#\s*(noqa:\s*[A-Z]+\d+(,\s*[A-Z]+\d+)*"
     r"|type:\s*ignore\[[a-z-]+(,\s*[a-z-]+)*\]"
-    r"|pragma:\s*no (cover|branch)|fmt:\s*(off|on|skip))"
+    r"|pragma:\s*no (cover|branch))"
     r"(\s*#)?\s*[-:;,(]*\s*\w+(\W+\w+)+"
 )
 BROAD = frozenset({"Exception", "BaseException"})
