@@ -80,6 +80,7 @@ def _world(options: argparse.Namespace) -> World:
     for setting in options.knob:
         name, value = parsed(setting)
         world.knobs.change(name, value)
+        world.first_knobs[name] = value
     if options.seed_file is not None:
         _seed(world, options.seed_file)
     return world

@@ -49,12 +49,14 @@ class World:
         self.environment = environment
         self.keeper = Keeper(path=file)
         self.knobs = Knobs()
+        self.first_knobs: Thing = {}
         self.faults = Faults(chance=chance)
         self.diary = Diary(clock=clock)
         self.names_refused = [0]
         self.turns = count()
         self._later: list[tuple[float, int, Callable[[], None]]] = []
         self._resume_clock()
+        self._start_another_draw()
         self.oauth = OAuth(
             clock=clock,
             chance=chance,
@@ -130,7 +132,7 @@ class World:
     def reset(self) -> None:
         """Go back to the first day, with the same company."""
         self.keeper.clear()
-        for name, value in Knobs().shown().items():
+        for name, value in (Knobs().shown() | self.first_knobs).items():
             self.knobs.change(name, value)
         self.faults.clear()
         self.diary.clear()
@@ -184,6 +186,13 @@ class World:
             found = thing(value)
             self.clock.resume(scale=float(found["scale"]), skipped_s=float(found["skipped_s"]))
         self._keep_clock()
+
+    def _start_another_draw(self) -> None:
+        """Go on with other draws than before: the first process' tokens must not come again."""
+        starts = sum(int(value) for _, _, value in self.keeper.each("starts"))
+        if starts:
+            self.chance.seed(self.chance.getrandbits(64) + starts)
+        self.keeper.put("starts", realm="", name="starts", value=str(starts + 1).encode())
 
     def _keep_clock(self) -> None:
         value = encode({"scale": self.clock.scale, "skipped_s": self.clock.skipped_s})

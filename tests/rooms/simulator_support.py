@@ -164,6 +164,11 @@ class RunningSimulator:
         """Turn knobs."""
         self.control("POST", "knobs", turned)
 
+    def reset(self) -> None:
+        """Go back to the first day; knobs as they were at the start."""
+        self.control("POST", "reset")
+        self._access_token = ""
+
     def fault(self, kind: str, **details: object) -> None:
         """Queue one fault."""
         self.control("POST", "faults", {"kind": kind, **details})
@@ -185,7 +190,7 @@ class RunningSimulator:
 
         `body` may be bytes, text or any JSON value; `options` join the query.
         """
-        if not self._access_token:
+        if token is None and not self._access_token:
             self._access_token = self.token()["access_token"]
         query = {"minorversion": "75", **options}
         if requestid is not None:
@@ -284,6 +289,25 @@ class RunningSimulator:
     def _lines(self, path: str) -> list[Thing]:
         answer = self.call("GET", path)
         return [json.loads(line, parse_float=Decimal) for line in answer.body.splitlines()]
+
+
+def invoice_body(
+    customer_id: str, *, number: str = "", amount: str = "150000.00", item_id: str = "1"
+) -> Thing:
+    """Return the invoice a good client sends, its amount as an exact JSON number."""
+    body: Thing = {
+        "TxnDate": "2026-01-15",
+        "CustomerRef": {"value": customer_id},
+        "Line": [
+            {
+                "Amount": float(amount),
+                "Description": "Tuition fee",
+                "DetailType": "SalesItemLineDetail",
+                "SalesItemLineDetail": {"ItemRef": {"value": item_id}},
+            }
+        ],
+    }
+    return body | ({"DocNumber": number} if number else {})
 
 
 def _raw(body: object) -> bytes:
