@@ -9,7 +9,7 @@ import re
 from tests.laws.reading import PRODUCT, ROOT, python_in
 
 PAGE = ROOT / "docs/explanation/architecture.md"
-LINE = re.compile(r"^(?P<path>[a-z_]+/[a-z_/]*(?:\.py)?)\s{2,}\S")
+LINE = re.compile(r"^(?P<path>[a-z_]+/[a-z0-9_/]*(?:\.py)?)\s{2,}\S")
 
 
 def planned(page: str) -> set[str]:
