@@ -1,0 +1,269 @@
+"""Claims: noted before the MIS is touched, ended when their rows are."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, and_, exists, insert, select, update
+
+from application.store.audit import Actor, Entry, invoices_text
+from application.store.columns import FormerRow, json_object
+from application.store.fence import Lease
+from application.store.records import Book, ClaimNote, Former, entry_of
+from application.store.schema import claim_rows, claims, intents, lease_terms, refusals
+
+_FAILED = 2
+
+
+class Claiming(Book):
+    """The part of the journal about claims."""
+
+    def note_claim(
+        self,
+        *,
+        lease: Lease,
+        token: str,
+        run_id: int | None,
+        formers: Sequence[FormerRow],
+        by: Actor,
+    ) -> None:
+        """Note a claim before the MIS is touched: a known token without an intent sent nothing.
+
+        Refusals of these invoices are closed: whatever comes next is newer.
+
+        Raises:
+            LeaseLost: Nothing was noted; do not claim.
+        """
+        ids = [former.id for former in formers]
+        actor = {"name": by.name, "source": by.source, "run_id": by.run_id, "process": by.process}
+
+        def work(connection: Connection) -> None:
+            now = self._leases.guard(connection, lease)
+            connection.execute(
+                insert(claims).values(
+                    token=token,
+                    realm_tag=lease.realm_tag,
+                    lease_ulid=lease.ulid,
+                    run_id=run_id,
+                    actor=actor,
+                    noted_at=now,
+                )
+            )
+            if not ids:
+                return
+            rows = [
+                {
+                    "token": token,
+                    "invoice_id": former.id,
+                    "former": {
+                        "status": None if former.status is None else int(former.status),
+                        "pushed_by": former.pushed_by,
+                        "pushed_date": former.pushed_date_text,
+                    },
+                }
+                for former in formers
+            ]
+            connection.execute(insert(claim_rows), rows)
+            connection.execute(
+                update(refusals)
+                .where(refusals.c.invoice_id.in_(ids), refusals.c.open == 1)
+                .values(open=None, closed_at=now, closed_by=token)
+            )
+            entry = Entry(
+                action="invoice.claimed",
+                subject=invoices_text(ids),
+                by=by,
+                after={"ids": ids, "token": token, "lease": lease.ulid},
+                realm_tag=lease.realm_tag,
+                invoice_ids=ids,
+            )
+            self._append(connection, [entry])
+
+        self._store.write(work)
+
+    def claim_of(self, token: str) -> ClaimNote | None:
+        """Return the claim of a token; None where this store never noted it."""
+        with self._store.read() as connection:
+            row = connection.execute(select(claims).where(claims.c.token == token)).first()
+            if row is None:
+                return None
+            rows = connection.execute(
+                select(claim_rows)
+                .where(claim_rows.c.token == token)
+                .order_by(claim_rows.c.invoice_id)
+            ).all()
+        return ClaimNote(
+            token=token,
+            realm_tag=row.realm_tag,
+            lease_ulid=row.lease_ulid,
+            run_id=row.run_id,
+            noted_at=row.noted_at,
+            formers=tuple(_former(one) for one in rows),
+            ended=frozenset(one.invoice_id for one in rows if one.ended_at is not None),
+        )
+
+    def end_claim(self, token: str, ids: Iterable[int], *, by: Actor | None = None) -> None:
+        """Note that a claim did not get these rows, or that they no longer carry its token."""
+        wanted = list(ids)
+
+        def work(connection: Connection) -> None:
+            row = connection.execute(select(claims).where(claims.c.token == token)).first()
+            ended = [] if row is None else self._end_rows(connection, token=token, ids=wanted)
+            if row is None or not ended:
+                return
+            entry = Entry(
+                action="invoice.not_claimed",
+                subject=invoices_text(ended),
+                by=by or _actor(row.actor),
+                after={"ids": ended, "token": token},
+                realm_tag=row.realm_tag,
+                invoice_ids=ended,
+            )
+            self._append(connection, [entry])
+
+        self._store.write(work)
+
+    def released(self, ids: Iterable[int], *, token: str, lease: Lease, by: Actor) -> None:
+        """Note that rows of a claim are free again; a failed one fails as it did before.
+
+        Raises:
+            LeaseLost: Nothing was noted.
+        """
+        wanted = list(ids)
+
+        def work(connection: Connection) -> None:
+            self._leases.guard(connection, lease)
+            ended = self._end_rows(connection, token=token, ids=wanted)
+            if not ended:
+                return
+            entry = Entry(
+                action="invoice.released",
+                subject=invoices_text(ended),
+                by=by,
+                after={"ids": ended, "token": token},
+                realm_tag=lease.realm_tag,
+                invoice_ids=ended,
+            )
+            self._append(connection, [entry])
+
+        self._store.write(work)
+
+    def fenced(self, invoice_id: int, *, lease: Lease, by: Actor) -> None:
+        """Note that somebody else's value stands in the MIS row; it is left alone.
+
+        Raises:
+            LeaseLost: Nothing was noted.
+        """
+        self._lost_row(invoice_id, action="fenced", lease=lease, by=by)
+
+    def source_gone(self, invoice_id: int, *, lease: Lease, by: Actor) -> None:
+        """Note that the MIS row is no longer there.
+
+        Raises:
+            LeaseLost: Nothing was noted.
+        """
+        self._lost_row(invoice_id, action="source_gone", lease=lease, by=by)
+
+    def open_claims(self, realm_tag: str, *, limit: int = 500) -> list[ClaimNote]:
+        """Return claims of ended leases that still have open rows, oldest first.
+
+        After a sweep, rows of them that do not carry the token in the MIS are to be ended: their
+        sender died before the MIS was touched, or before it noted the end.
+        """
+        now = self._store.clock()
+        over = (lease_terms.c.ended_at.is_not(None)) | (lease_terms.c.until <= now)
+        open_row = exists().where(
+            claim_rows.c.token == claims.c.token, claim_rows.c.ended_at.is_(None)
+        )
+        query = (
+            select(claims.c.token)
+            .join(lease_terms, lease_terms.c.ulid == claims.c.lease_ulid)
+            .where(claims.c.realm_tag == realm_tag, over, open_row)
+            .order_by(claims.c.noted_at, claims.c.token)
+            .limit(limit)
+        )
+        with self._store.read() as connection:
+            found = connection.execute(query).scalars().all()
+        return [note for token in found if (note := self.claim_of(token)) is not None]
+
+    def _lost_row(self, invoice_id: int, *, action: str, lease: Lease, by: Actor) -> None:
+        def work(connection: Connection) -> None:
+            now = self._leases.guard(connection, lease)
+            end_claim_rows(connection, [invoice_id], now=now)
+            entry = entry_of(action, by=by, lease=lease, invoice_id=invoice_id)
+            self._append(connection, [entry])
+
+        self._store.write(work)
+
+    def _end_rows(self, connection: Connection, *, token: str, ids: Sequence[int]) -> list[int]:
+        """End open rows of a claim, open again the refusals it closed, return whose rows ended."""
+        now = self._store.moment(connection)
+        mine = and_(
+            claim_rows.c.token == token,
+            claim_rows.c.invoice_id.in_(ids),
+            claim_rows.c.ended_at.is_(None),
+        )
+        rows = connection.execute(select(claim_rows).where(mine).with_for_update()).all()
+        connection.execute(update(claim_rows).where(mine).values(ended_at=now))
+        failed = [row.invoice_id for row in rows if _former(row).status == _FAILED]
+        if failed:
+            self._open_again(connection, token=token, ids=failed)
+        return [row.invoice_id for row in rows]
+
+    def _open_again(self, connection: Connection, *, token: str, ids: Sequence[int]) -> None:
+        """Open the refusals a claim had closed, where nothing newer came of that claim."""
+        newer = connection.execute(
+            select(refusals.c.invoice_id).where(
+                refusals.c.invoice_id.in_(ids), refusals.c.open == 1
+            )
+        ).scalars()
+        connection.execute(
+            update(refusals)
+            .where(
+                refusals.c.invoice_id.in_(sorted(set(ids) - set(newer))),
+                refusals.c.closed_by == token,
+                refusals.c.open.is_(None),
+                ~_sent_since(token),
+            )
+            .values(open=1, closed_at=None, closed_by=None)
+        )
+
+
+def end_claim_rows(connection: Connection, ids: Iterable[int], *, now: datetime) -> None:
+    """End every open claim row of invoices whose fate is settled."""
+    connection.execute(
+        update(claim_rows)
+        .where(claim_rows.c.invoice_id.in_(list(ids)), claim_rows.c.ended_at.is_(None))
+        .values(ended_at=now)
+    )
+
+
+def _sent_since(token: str) -> ColumnElement[bool]:
+    noted_at = select(claims.c.noted_at).where(claims.c.token == token).scalar_subquery()
+    return exists().where(
+        intents.c.invoice_id == refusals.c.invoice_id, intents.c.last_sent_at >= noted_at
+    )
+
+
+def _former(row: Row[Any]) -> Former:
+    stored = json_object(row.former)
+    status, pushed_by, pushed_date = (
+        stored.get(name) for name in ("status", "pushed_by", "pushed_date")
+    )
+    return Former(
+        id=row.invoice_id,
+        status=status if isinstance(status, int) else None,
+        pushed_by=pushed_by if isinstance(pushed_by, str) else None,
+        pushed_date_text=pushed_date if isinstance(pushed_date, str) else None,
+    )
+
+
+def _actor(stored: object) -> Actor:
+    known = json_object(stored)
+    run_id = known.get("run_id")
+    return Actor(
+        name=str(known.get("name", "")),
+        source=str(known.get("source", "")),
+        run_id=run_id if isinstance(run_id, int) else None,
+        process=str(known.get("process", "")),
+    )

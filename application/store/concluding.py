@@ -1,0 +1,515 @@
+"""Outcomes made durable: receipts, refusals, conflicts, what nobody knows, what is absent."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, bindparam, insert, select, update
+
+from application.invoices.model import IntentState, Kind
+from application.store.audit import Actor, Entry
+from application.store.claiming import end_claim_rows
+from application.store.columns import clean, maybe_clean
+from application.store.fence import Lease
+from application.store.promising import locked
+from application.store.records import (
+    UNFINISHED,
+    Book,
+    IllegalEdge,
+    Receipt,
+    Refusal,
+    entry_of,
+    intent_of,
+    money_text,
+)
+from application.store.schema import attempts, intents, refusals
+
+_SENT = frozenset({IntentState.SENDING})
+_UNCLEAR = frozenset({IntentState.SENDING, IntentState.UNKNOWN})
+
+
+class Concluding(Book):
+    """The part of the journal about what became of each send."""
+
+    def passed(
+        self,
+        intent_ids: Iterable[int],
+        *,
+        cause: str | None = None,
+        lease: Lease,
+        by: Actor,
+    ) -> None:
+        """Note a definite refusal that passes by itself: the intent may be sent again.
+
+        An intent whose attempt never became durable stays as it is.
+
+        Raises:
+            LeaseLost: Nothing was noted.
+        """
+        self._back(intent_ids, outcome="passed", cause=cause, lease=lease, by=by)
+
+    def not_sent(
+        self,
+        intent_ids: Iterable[int],
+        *,
+        cause: str | None = None,
+        lease: Lease,
+        by: Actor,
+    ) -> None:
+        """Note that no byte of a durable attempt left us; it does not count as a send.
+
+        Raises:
+            LeaseLost: Nothing was noted; settling will treat the attempt as sent.
+        """
+        self._back(intent_ids, outcome="not_sent", cause=cause, lease=lease, by=by)
+
+    def unknown(
+        self,
+        intent_ids: Sequence[int],
+        *,
+        why: str,
+        absent_from: datetime,
+        lease: Lease,
+        by: Actor,
+        intuit_tid: str | None = None,
+    ) -> None:
+        """Note that nobody can tell what became of these intents.
+
+        Args:
+            intent_ids: Sent, unknown, or watched because another program may have sent them.
+            why: Short machine word.
+            absent_from: From when "not found" may be believed; an earlier, later moment stays.
+            lease: Ours.
+            by: Who sends.
+            intuit_tid: Intuit's name for the answer.
+
+        Raises:
+            LeaseLost: Nothing was noted.
+        """
+
+        def work(connection: Connection) -> None:
+            now = self._leases.guard(connection, lease)
+            rows = self._rows(connection, intent_ids, wanted="unknown", allowed=UNFINISHED)
+            _end_attempts(
+                connection, list(rows), outcome="unknown", now=now, why=why, tid=intuit_tid
+            )
+            _change(
+                connection,
+                rows,
+                {
+                    "state": IntentState.UNKNOWN.value,
+                    "unsettled": bindparam("b_unsettled"),
+                    "absent_from": bindparam("b_absent"),
+                    "cause": clean(why, most=200),
+                },
+                [
+                    {
+                        "b_id": row.id,
+                        "b_unsettled": max(row.unsettled, 1),
+                        "b_absent": max(row.absent_from or absent_from, absent_from),
+                    }
+                    for row in rows.values()
+                ],
+            )
+            entries = [
+                entry_of(
+                    "unknown",
+                    by=by,
+                    lease=lease,
+                    intent=intent_of(row),
+                    cause=why,
+                    intuit_tid=intuit_tid,
+                    after={"absent_from": absent_from.isoformat()},
+                )
+                for row in rows.values()
+            ]
+            self._append(connection, entries)
+
+        self._store.write(work)
+
+    def confirmed(self, receipts: Sequence[Receipt], *, lease: Lease, by: Actor) -> None:
+        """Make receipts durable; the same receipt twice changes nothing.
+
+        Raises:
+            LeaseLost: Nothing was written; the sweep of the next sender finds the documents.
+            IllegalEdge: An intent is finished with another outcome.
+        """
+        wanted = {one.intent_id: one for one in receipts}
+
+        def work(connection: Connection) -> None:
+            now = self._leases.guard(connection, lease)
+            rows = self._rows(
+                connection,
+                wanted,
+                wanted="confirm",
+                allowed=UNFINISHED | {IntentState.CONFIRMED},
+            )
+            rows = {one: row for one, row in rows.items() if not _again(row, wanted[one])}
+            if not rows:
+                return
+            _end_attempts(connection, list(rows), outcome="ok", now=now)
+            _change(connection, rows, _RECEIPT | {"receipt_at": now}, _receipts(rows, wanted))
+            invoices = [row.invoice_id for row in rows.values() if row.invoice_id is not None]
+            _close_refusals(connection, invoices, now=now)
+            entries = [
+                _confirmed_line(row, wanted[one], by=by, lease=lease) for one, row in rows.items()
+            ]
+            self._append(connection, entries)
+
+        if wanted:
+            self._store.write(work)
+
+    def refused(self, items: Sequence[Refusal], *, lease: Lease, by: Actor) -> None:
+        """Make refusals durable, with or without an intent behind them.
+
+        Raises:
+            LeaseLost: Nothing was written.
+            IllegalEdge: An intent is finished with another outcome.
+        """
+        self._close(items, state=IntentState.REFUSED, lease=lease, by=by)
+
+    def conflict(self, items: Sequence[Refusal], *, lease: Lease, by: Actor) -> None:
+        """Note that QuickBooks holds another document under these numbers.
+
+        Raises:
+            LeaseLost: Nothing was written.
+            IllegalEdge: An intent is finished with another outcome.
+        """
+        self._close(items, state=IntentState.CONFLICT, lease=lease, by=by)
+
+    def absent(self, intent_ids: Iterable[int], *, again: bool, lease: Lease, by: Actor) -> None:
+        """Note that unclear intents are proved not to be in QuickBooks.
+
+        Args:
+            intent_ids: Sent or unknown ones.
+            again: The same bytes go again; else the intent is finished.
+            lease: Ours.
+            by: Who settles.
+
+        Raises:
+            LeaseLost: Nothing was noted.
+            IllegalEdge: An intent is not unclear.
+        """
+        after = IntentState.INTENDED if again else IntentState.ABSENT
+        ids = list(intent_ids)
+
+        def work(connection: Connection) -> None:
+            now = self._leases.guard(connection, lease)
+            allowed = _UNCLEAR | {IntentState.INTENDED, IntentState.ABSENT}
+            rows = self._rows(connection, ids, wanted="absent", allowed=allowed)
+            rows = {one: row for one, row in rows.items() if row.state in _UNCLEAR}
+            if not rows:
+                return
+            _end_attempts(connection, list(rows), outcome="absent", now=now, unclear=True)
+            values = {
+                "state": after.value,
+                "open": 1 if again else None,
+                "unsettled": 0,
+                "in_bundle": False,
+            }
+            _change(connection, rows, values, [{"b_id": one} for one in rows])
+            entries = [
+                entry_of("absent", by=by, lease=lease, intent=intent_of(row), cause=row.cause)
+                for row in rows.values()
+            ]
+            self._append(connection, entries)
+
+        self._store.write(work)
+
+    def note_synced(self, invoice_ids: Iterable[int], *, lease: Lease, by: Actor) -> None:
+        """Note that the MIS says 1 for invoices whose receipts are durable.
+
+        Raises:
+            LeaseLost: Nothing was noted; a sweep does it again.
+        """
+        ids = list(invoice_ids)
+
+        def work(connection: Connection) -> None:
+            now = self._leases.guard(connection, lease)
+            mine = (
+                intents.c.realm_tag == lease.realm_tag,
+                intents.c.invoice_id.in_(ids),
+                intents.c.state == IntentState.CONFIRMED.value,
+            )
+            rows = connection.execute(
+                select(intents).where(*mine).order_by(intents.c.id).with_for_update()
+            ).all()
+            latest = {row.invoice_id: row for row in sorted(rows, key=lambda row: row.generation)}
+            connection.execute(
+                update(intents)
+                .where(intents.c.id.in_([row.id for row in latest.values()]), *mine)
+                .values(synced_at=now)
+            )
+            end_claim_rows(connection, ids, now=now)
+            entries = [
+                entry_of(
+                    "synced",
+                    by=by,
+                    lease=lease,
+                    intent=intent_of(row),
+                    quickbooks_id=row.quickbooks_id,
+                )
+                for row in latest.values()
+            ]
+            self._append(connection, entries)
+
+        if ids:
+            self._store.write(work)
+
+    def late_answer(
+        self,
+        intent_id: int,
+        *,
+        outcome: str,
+        quickbooks_id: str | None = None,
+        intuit_tid: str | None = None,
+        by: Actor,
+    ) -> None:
+        """Add what a former sender learnt after its lease ended; nothing else may it write."""
+
+        def work(connection: Connection) -> None:
+            row = connection.execute(select(intents).where(intents.c.id == intent_id)).first()
+            if row is None:
+                raise IllegalEdge(wanted="late answer", intent_id=intent_id, state="missing")
+            entry = entry_of(
+                "late_answer",
+                by=by,
+                lease=None,
+                intent=intent_of(row),
+                cause=outcome,
+                quickbooks_id=quickbooks_id,
+                intuit_tid=intuit_tid,
+            )
+            self._append(connection, [entry])
+
+        self._store.write(work)
+
+    def _rows(
+        self,
+        connection: Connection,
+        ids: Iterable[int],
+        *,
+        wanted: str,
+        allowed: frozenset[IntentState],
+    ) -> dict[int, Row[Any]]:
+        ids = list(ids)
+        rows = locked(connection, ids)
+        for one in ids:
+            state = rows[one].state if one in rows else "missing"
+            if state not in allowed:
+                raise IllegalEdge(wanted=wanted, intent_id=one, state=state)
+        return rows
+
+    def _back(
+        self, intent_ids: Iterable[int], *, outcome: str, cause: str | None, lease: Lease, by: Actor
+    ) -> None:
+        ids = list(intent_ids)
+
+        def work(connection: Connection) -> None:
+            now = self._leases.guard(connection, lease)
+            allowed = _SENT | {IntentState.INTENDED}
+            rows = self._rows(connection, ids, wanted=outcome, allowed=allowed)
+            rows = {one: row for one, row in rows.items() if row.state == IntentState.SENDING}
+            if not rows:
+                return
+            _end_attempts(connection, list(rows), outcome=outcome, now=now, why=cause)
+            left = 1 if outcome == "not_sent" else 0
+            _change(
+                connection,
+                rows,
+                {
+                    "state": IntentState.INTENDED.value,
+                    "unsettled": 0,
+                    "in_bundle": False,
+                    "sends": bindparam("b_sends"),
+                    "cause": maybe_clean(cause, most=200),
+                },
+                [{"b_id": row.id, "b_sends": row.sends - left} for row in rows.values()],
+            )
+            entries = [
+                entry_of(outcome, by=by, lease=lease, intent=intent_of(row), cause=cause)
+                for row in rows.values()
+            ]
+            self._append(connection, entries)
+
+        self._store.write(work)
+
+    def _close(
+        self, items: Sequence[Refusal], *, state: IntentState, lease: Lease, by: Actor
+    ) -> None:
+        behind = {one.intent_id: one for one in items if one.intent_id is not None}
+
+        def work(connection: Connection) -> None:
+            now = self._leases.guard(connection, lease)
+            rows = self._rows(connection, behind, wanted=state.value, allowed=UNFINISHED | {state})
+            if rows:
+                _end_attempts(connection, list(rows), outcome=state.value, now=now)
+                _change(
+                    connection,
+                    rows,
+                    {
+                        "state": state.value,
+                        "open": None,
+                        "unsettled": 0,
+                        "cause": bindparam("b_cause"),
+                    },
+                    [{"b_id": one, "b_cause": behind[one].cause} for one in rows],
+                )
+            invoices = [one.invoice_id for one in items if one.invoice_id is not None]
+            _close_refusals(connection, invoices, now=now)
+            connection.execute(
+                insert(refusals), [_refusal_row(one, lease=lease, now=now) for one in items]
+            )
+            entries = [
+                _refused_line(
+                    one, row=rows.get(one.intent_id or 0), state=state, by=by, lease=lease
+                )
+                for one in items
+            ]
+            self._append(connection, entries)
+
+        if items:
+            self._store.write(work)
+
+
+_RECEIPT: dict[str, Any] = {
+    "state": IntentState.CONFIRMED.value,
+    "open": None,
+    "unsettled": 0,
+    "cause": None,
+    "quickbooks_id": bindparam("b_quickbooks_id"),
+    "sync_token": bindparam("b_sync_token"),
+    "customer_id": bindparam("b_customer_id"),
+    "total": bindparam("b_total"),
+    "dated": bindparam("b_dated"),
+    "intuit_tid": bindparam("b_tid"),
+    "adopted": bindparam("b_adopted"),
+}
+
+
+def _receipts(rows: dict[int, Row[Any]], wanted: dict[int, Receipt]) -> list[dict[str, object]]:
+    return [
+        {
+            "b_id": one,
+            "b_quickbooks_id": wanted[one].quickbooks_id,
+            "b_sync_token": wanted[one].sync_token,
+            "b_customer_id": wanted[one].customer_id,
+            "b_total": wanted[one].total,
+            "b_dated": wanted[one].dated,
+            "b_tid": maybe_clean(wanted[one].intuit_tid, most=120),
+            "b_adopted": wanted[one].adopted,
+        }
+        for one in rows
+    ]
+
+
+def _again(row: Row[Any], receipt: Receipt) -> bool:
+    """Return whether this very receipt is durable already."""
+    if row.state != IntentState.CONFIRMED:
+        return False
+    if row.quickbooks_id != receipt.quickbooks_id:
+        raise IllegalEdge(wanted="confirm with another id", intent_id=row.id, state=row.state)
+    return True
+
+
+def _change(
+    connection: Connection,
+    rows: dict[int, Row[Any]],
+    values: dict[str, Any],
+    each: list[dict[str, Any]],
+) -> None:
+    """Change intents that are locked, each from the state it was read in."""
+    connection.execute(
+        update(intents)
+        .where(intents.c.id == bindparam("b_id"), intents.c.state == bindparam("b_state"))
+        .values(**values),
+        [one | {"b_state": rows[one["b_id"]].state} for one in each],
+    )
+
+
+def _end_attempts(
+    connection: Connection,
+    ids: Sequence[int],
+    *,
+    outcome: str,
+    now: datetime,
+    why: str | None = None,
+    tid: str | None = None,
+    unclear: bool = False,
+) -> None:
+    """Close the open attempts of intents, or with `unclear` also those nobody could tell about."""
+    which = attempts.c.open == 1
+    if unclear:
+        which |= attempts.c.outcome == "unknown"
+    connection.execute(
+        update(attempts)
+        .where(attempts.c.intent_id.in_(ids), which)
+        .values(
+            open=None,
+            outcome=outcome,
+            ended_at=now,
+            **({} if why is None else {"why": clean(why, most=200)}),
+            **({} if tid is None else {"intuit_tid": clean(tid, most=120)}),
+        )
+    )
+
+
+def _close_refusals(connection: Connection, invoices: Sequence[int], *, now: datetime) -> None:
+    if invoices:
+        connection.execute(
+            update(refusals)
+            .where(refusals.c.invoice_id.in_(invoices), refusals.c.open == 1)
+            .values(open=None, closed_at=now, closed_by="newer")
+        )
+
+
+def _refusal_row(item: Refusal, *, lease: Lease, now: datetime) -> dict[str, object]:
+    return {
+        "invoice_id": item.invoice_id,
+        "open": None if item.invoice_id is None else 1,
+        "intent_id": item.intent_id,
+        "realm_tag": lease.realm_tag,
+        "cause": clean(item.cause, most=80),
+        "facts": dict(item.facts),
+        "fingerprint": item.fingerprint,
+        "run_id": item.run_id,
+        "quickbooks_code": maybe_clean(item.quickbooks_code, most=40),
+        "quickbooks_text": maybe_clean(item.quickbooks_text, most=500),
+        "quickbooks_id": maybe_clean(item.quickbooks_id, most=200),
+        "intuit_tid": maybe_clean(item.intuit_tid, most=120),
+        "at": now,
+    }
+
+
+def _confirmed_line(row: Row[Any], receipt: Receipt, *, by: Actor, lease: Lease) -> Entry:
+    return entry_of(
+        "adopted" if receipt.adopted and row.kind == Kind.CUSTOMER.value else "confirmed",
+        by=by,
+        lease=lease,
+        intent=intent_of(row),
+        quickbooks_id=receipt.quickbooks_id,
+        intuit_tid=receipt.intuit_tid,
+        before={"state": row.state},
+        after={
+            "total": money_text(receipt.total),
+            "dated": None if receipt.dated is None else receipt.dated.isoformat(),
+            "customer_id": receipt.customer_id,
+            "adopted": receipt.adopted,
+        },
+    )
+
+
+def _refused_line(
+    item: Refusal, *, row: Row[Any] | None, state: IntentState, by: Actor, lease: Lease
+) -> Entry:
+    return entry_of(
+        state.value,
+        by=by,
+        lease=lease,
+        intent=None if row is None else intent_of(row),
+        invoice_id=item.invoice_id,
+        cause=item.cause,
+        quickbooks_id=item.quickbooks_id,
+        intuit_tid=item.intuit_tid,
+        after={"code": item.quickbooks_code, "run_id": item.run_id},
+    )

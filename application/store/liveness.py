@@ -1,0 +1,80 @@
+"""A locked file that dies with its process: the only proof of death we accept."""
+
+import os
+import sys
+from pathlib import Path
+
+from application.store.tables import make_folder
+
+if sys.platform == "win32":
+    import msvcrt
+else:
+    import fcntl
+
+
+class Liveness:
+    """Locks of the leases this process holds, and a look at those of others.
+
+    Args:
+        folder: Where the locked files are; the same for every process of this machine.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._held: dict[str, int] = {}
+
+    def hold(self, name: str) -> None:
+        """Lock the file of a lease until this process ends or lets it go."""
+        make_folder(self._folder)
+        descriptor = os.open(self._path(name), os.O_CREAT | os.O_RDWR, 0o600)
+        if not _locked(descriptor):
+            os.close(descriptor)
+            raise AssertionError(name)  # a lease id never repeats
+        self._held[name] = descriptor
+
+    def let_go(self, name: str) -> None:
+        """Unlock and remove the file of a lease."""
+        descriptor = self._held.pop(name, None)
+        if descriptor is not None:
+            _close_and_remove(descriptor, self._path(name))
+
+    def proved_dead(self, name: str) -> bool:
+        """Return whether the holder is proved to be gone: its file is there and nobody locks it.
+
+        No file proves nothing: the holder may use another folder.
+        """
+        if name in self._held:
+            return False
+        try:
+            descriptor = os.open(self._path(name), os.O_RDWR)
+        except OSError:
+            return False
+        free = _locked(descriptor)
+        # The file stays, so that whoever asks next gets the same answer.
+        os.close(descriptor)
+        return free
+
+    def _path(self, name: str) -> Path:
+        return self._folder / f"{name}.lock"
+
+
+def _locked(descriptor: int) -> bool:
+    """Return whether the lock was ours to take."""
+    try:
+        if sys.platform == "win32":
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        else:
+            # Not `lockf`: that lock is the process's, so a second thread would get it too.
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def _close_and_remove(descriptor: int, path: Path) -> None:
+    if sys.platform == "win32":
+        os.close(descriptor)  # Windows removes no open file
+        path.unlink(missing_ok=True)
+    else:
+        path.unlink(missing_ok=True)
+        os.close(descriptor)

@@ -1,0 +1,1 @@
+"""Every shape our tables ever had, in order."""
