@@ -27,7 +27,7 @@ class Misshapen(Exception):
 class Item:
     """A product or service."""
 
-    quickbooks_id: str
+    id: str
     name: str
     active: bool
     kind: str  # Service, Inventory, NonInventory, Category, Group
@@ -38,7 +38,7 @@ class Item:
 class Account:
     """An account of the company's chart."""
 
-    quickbooks_id: str
+    id: str
     name: str
     active: bool
     kind: str  # AccountType
@@ -119,7 +119,7 @@ def item_of(row: object) -> Item:
     entry = _entry(row, name="Item")
     account = entry.get("IncomeAccountRef")
     return Item(
-        quickbooks_id=_id(entry.get("Id"), name="Id"),
+        id=_id(entry.get("Id"), name="Id"),
         name=_text(entry.get("Name"), name="Name"),
         active=entry.get("Active", True) is True,
         kind=_optional(entry.get("Type")) or "",
@@ -135,7 +135,7 @@ def account_of(row: object) -> Account:
     """
     entry = _entry(row, name="Account")
     return Account(
-        quickbooks_id=_id(entry.get("Id"), name="Id"),
+        id=_id(entry.get("Id"), name="Id"),
         name=_text(entry.get("Name"), name="Name"),
         active=entry.get("Active", True) is True,
         kind=_optional(entry.get("AccountType")) or "",

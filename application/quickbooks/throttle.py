@@ -1,0 +1,325 @@
+"""Permits a realm: 10/s, 500/min, 40 batches/min, 10 in flight, pause after 429."""
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+
+from application.catalogue import RateLimited
+from application.world import World
+
+_RATE_BACK = 5  # bundles a minute given back after each clean while
+_CLEAN_MINUTES = 5
+_BUSY_LOOK_MS = 10
+_SLACK_MS = 5  # two processes' clocks and a loopback's jitter, however fast the clock runs
+_NAP_MS = 1_000
+
+
+class Use(Enum):
+    """What a permit is for."""
+
+    READ = "read"
+    SINGLE = "single"
+    BUNDLE = "bundle"
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What the windows held when they were last kept; instants are milliseconds since 1970."""
+
+    requests: tuple[int, ...] = ()
+    bundles: tuple[int, ...] = ()
+    paused_until: int = 0
+    kept_at: int = 0
+
+
+class Permit:
+    """The right to send one request; it counts from `take` until its window has passed.
+
+    Until `sent` is called it counts as if it were being sent at every moment, so that connecting
+    slowly cannot push two seconds' requests into one.
+    """
+
+    def __init__(self, throttle: "Throttle", *, use: Use) -> None:
+        self._throttle = throttle
+        self._use = use
+        self._sent = False
+        self._back = False
+
+    def sent(self) -> None:
+        """Note that the request is on its way."""
+        if not self._sent:
+            self._sent = True
+            self._throttle._note_sent(self._use)  # noqa: SLF001 - both halves of one limiter
+
+    def give_back(self) -> None:
+        """Free the place in flight; a request never sent is not counted any longer."""
+        if not self._back:
+            self._back = True
+            self._throttle._note_back(self._use, sent=self._sent)  # noqa: SLF001 - as above
+
+
+class Throttle:
+    """All of QuickBooks' limits for one company, over every thread of this process.
+
+    Windows slide and are a little longer than QuickBooks', or jitter on the way would turn exact
+    pacing into refusals. Any window by arrival then never holds more than the limit.
+
+    Args:
+        world: Its clock also says how many times faster the windows run.
+        per_second: Requests in any second.
+        per_minute: Requests in any minute; a bundle counts as one.
+        bundles_per_minute: Bundles in any minute.
+        in_flight_max: Requests at the same time.
+        pause_s: Pause after a 429 that does not say how long.
+        pause_most_s: The longest pause QuickBooks can ask for.
+        breaker_after: Requests lost in a row after which we hold back.
+        breaker_min_s: The first wait of the breaker; it doubles.
+        breaker_most_s: Its longest wait.
+        recall: Gives what an earlier process kept, or None.
+        remember: Keeps what the windows hold; called at most once a second.
+
+    Source:
+        Intuit, "Limits and throttles": 500 a minute a company, 10 a second and 40 batches a
+        minute a company and app.
+    """
+
+    def __init__(
+        self,
+        *,
+        world: World,
+        per_second: int = 10,
+        per_minute: int = 500,
+        bundles_per_minute: int = 40,
+        in_flight_max: int = 10,
+        pause_s: int = 60,
+        pause_most_s: int = 600,
+        breaker_after: int = 5,
+        breaker_min_s: int = 60,
+        breaker_most_s: int = 600,
+        recall: Callable[[], Spent | None] | None = None,
+        remember: Callable[[Spent], None] | None = None,
+    ) -> None:
+        self._world = world
+        self._lock = threading.RLock()
+        scaled = world.clock.scaled_ms
+        self._second_ms = scaled(1) + max(_SLACK_MS, scaled(1) // 20)
+        self._minute_ms = scaled(61)
+        self._per_second = per_second
+        self._per_minute = per_minute
+        self._bundles_most = bundles_per_minute
+        self._bundles_now = bundles_per_minute
+        self._in_flight_max = in_flight_max
+        self._pause_ms = scaled(pause_s)
+        self._pause_most_ms = scaled(pause_most_s)
+        self._breaker = _Breaker(
+            after=breaker_after, first_ms=scaled(breaker_min_s), most_ms=scaled(breaker_most_s)
+        )
+        self._requests: deque[int] = deque()
+        self._bundles: deque[int] = deque()
+        self._open_requests = 0
+        self._open_bundles = 0
+        self._in_flight = 0
+        self._paused_until_ms = 0
+        self._halved_at_ms = 0
+        self._kept_at_ms = 0
+        self._remember = remember
+        if recall is not None and (spent := recall()) is not None:
+            self._recall(spent)
+
+    @property
+    def in_flight(self) -> int:
+        """Requests being sent or answered now."""
+        return self._in_flight
+
+    @property
+    def bundle_rate(self) -> int:
+        """Bundles a minute we allow ourselves now."""
+        with self._lock:
+            return self._bundle_rate(self._now())
+
+    def wait_ms(self, use: Use, *, beside_bundles: bool = False) -> int:
+        """Return how long until such a request may go; 0 = now.
+
+        Args:
+            use: What the permit is for.
+            beside_bundles: Leave the bundles their share of the minute.
+        """
+        with self._lock:
+            return self._wait_ms(use, beside_bundles=beside_bundles)
+
+    def take(self, use: Use, *, beside_bundles: bool = False) -> Permit | None:
+        """Return a permit when such a request may go now, else None."""
+        with self._lock:
+            if self._wait_ms(use, beside_bundles=beside_bundles):
+                return None
+            self._in_flight += 1
+            self._open_requests += 1
+            self._open_bundles += use is Use.BUNDLE
+            self._keep()
+            return Permit(self, use=use)
+
+    def acquire(self, use: Use, *, patience_ms: int | None = None) -> Permit:
+        """Wait for a permit.
+
+        Args:
+            use: What the permit is for.
+            patience_ms: Longest wait; the longest pause when None.
+
+        Raises:
+            RateLimited: It would take longer than that.
+        """
+        patience = self._pause_most_ms + self._minute_ms if patience_ms is None else patience_ms
+        clock = self._world.clock
+        begun_ms = clock.since_boot_ms()
+        while (permit := self.take(use)) is None:
+            wait_ms = max(1, self.wait_ms(use))
+            if clock.since_boot_ms() - begun_ms + wait_ms > patience:
+                raise RateLimited(until=clock.later(wait_ms=wait_ms))
+            clock.sleep_ms(min(wait_ms, _NAP_MS))
+        return permit
+
+    def pause(self, wait_ms: int | None = None) -> None:
+        """Let the company rest after a 429, and let the bundles go half as often.
+
+        Args:
+            wait_ms: What QuickBooks asked for, up to the longest pause; None = the usual one.
+        """
+        with self._lock:
+            now = self._now()
+            rest = self._pause_ms if wait_ms is None else min(wait_ms, self._pause_most_ms)
+            if now >= self._paused_until_ms:  # ten answers of one burst are one refusal
+                self._bundles_now = max(1, self._bundle_rate(now) // 2)
+                self._halved_at_ms = now
+            self._paused_until_ms = max(self._paused_until_ms, now + rest)
+            self._keep(at_once=True)
+
+    def note(self, *, answered: bool) -> None:
+        """Count towards the breaker whether a request brought an answer we can use."""
+        with self._lock:
+            self._breaker.note(self._now(), answered=answered)
+
+    def _wait_ms(self, use: Use, *, beside_bundles: bool) -> int:
+        now = self._now()
+        self._forget(now)
+        waits = [
+            self._paused_until_ms - now,
+            self._breaker.wait_ms(now, in_flight=self._in_flight),
+            _BUSY_LOOK_MS if self._in_flight >= self._in_flight_max else 0,
+            self._window(self._requests, self._second_ms, most=self._per_second, now=now),
+            self._minute(now, use=use, beside_bundles=beside_bundles),
+        ]
+        if use is Use.BUNDLE:
+            most = self._bundle_rate(now) - self._open_bundles
+            waits.append(_wait_in(self._bundles, self._minute_ms, most=most, now=now))
+        return max(0, *waits)
+
+    def _minute(self, now: int, *, use: Use, beside_bundles: bool) -> int:
+        most = self._per_minute
+        if beside_bundles and use is not Use.BUNDLE:
+            used = len(self._bundles) + self._open_bundles
+            most -= max(0, self._bundle_rate(now) - used)
+        return self._window(self._requests, self._minute_ms, most=most, now=now)
+
+    def _window(self, sent: deque[int], length_ms: int, *, most: int, now: int) -> int:
+        return _wait_in(sent, length_ms, most=most - self._open_requests, now=now)
+
+    def _bundle_rate(self, now: int) -> int:
+        clean = (now - self._halved_at_ms) // (_CLEAN_MINUTES * self._minute_ms)
+        return min(self._bundles_most, self._bundles_now + clean * _RATE_BACK)
+
+    def _forget(self, now: int) -> None:
+        for sent in (self._requests, self._bundles):
+            while sent and now - sent[0] >= self._minute_ms:
+                sent.popleft()
+
+    def _note_sent(self, use: Use) -> None:
+        with self._lock:
+            now = self._now()
+            self._open_requests -= 1
+            self._requests.append(now)
+            if use is Use.BUNDLE:
+                self._open_bundles -= 1
+                self._bundles.append(now)
+
+    def _note_back(self, use: Use, *, sent: bool) -> None:
+        with self._lock:
+            self._in_flight -= 1
+            if not sent:
+                self._open_requests -= 1
+                self._open_bundles -= use is Use.BUNDLE
+
+    def _now(self) -> int:
+        return self._world.clock.since_boot_ms()
+
+    def _keep(self, *, at_once: bool = False) -> None:
+        now = self._now()
+        if self._remember is None or (not at_once and now - self._kept_at_ms < self._second_ms):
+            return
+        self._kept_at_ms = now
+        epoch = self._epoch_ms() - now
+        self._remember(
+            Spent(
+                requests=tuple(epoch + at for at in self._requests),
+                bundles=tuple(epoch + at for at in self._bundles),
+                paused_until=epoch + self._paused_until_ms,
+                kept_at=epoch + now,
+            )
+        )
+
+    def _recall(self, spent: Spent) -> None:
+        """Take over the windows of an earlier process.
+
+        It kept them once a second at most, so all it may have sent after that counts as sent.
+        """
+        now = self._now()
+        away = now - self._epoch_ms()
+        later = spent.kept_at + self._second_ms
+        unseen = 2 * self._per_second + self._in_flight_max
+        requests = sorted((*spent.requests, *[later] * unseen))
+        bundles = sorted((*spent.bundles, *[later] * self._in_flight_max))
+        self._requests.extend(min(now, away + at) for at in requests)
+        self._bundles.extend(min(now, away + at) for at in bundles)
+        self._paused_until_ms = min(away + spent.paused_until, now + self._pause_most_ms)
+        self._forget(now)
+
+    def _epoch_ms(self) -> int:
+        return int(self._world.clock.now().timestamp() * 1000)
+
+
+class _Breaker:
+    """Holds back after requests lost in a row; then lets one through to see."""
+
+    def __init__(self, *, after: int, first_ms: int, most_ms: int) -> None:
+        self._after = after
+        self._first_ms = first_ms
+        self._most_ms = most_ms
+        self._lost = 0
+        self._wait_ms = first_ms
+        self._until_ms = 0
+
+    def note(self, now: int, *, answered: bool) -> None:
+        if answered:
+            self._lost, self._wait_ms = 0, self._first_ms
+            return
+        self._lost += 1
+        if self._lost >= self._after and now >= self._until_ms:
+            self._until_ms = now + self._wait_ms
+            self._wait_ms = min(2 * self._wait_ms, self._most_ms)
+
+    def wait_ms(self, now: int, *, in_flight: int) -> int:
+        if self._lost < self._after:
+            return 0
+        if now < self._until_ms:
+            return self._until_ms - now
+        return _BUSY_LOOK_MS if in_flight else 0
+
+
+def _wait_in(sent: deque[int], length_ms: int, *, most: int, now: int) -> int:
+    """Return how long until fewer than `most` of these lie in the window."""
+    if most <= 0:
+        return _BUSY_LOOK_MS
+    if len(sent) < most:
+        return 0
+    return sent[-most] + length_ms - now
