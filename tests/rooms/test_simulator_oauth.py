@@ -42,19 +42,19 @@ def returned(answer: Answer) -> dict[str, str]:
     return {name: values[0] for name, values in parse_qs(query).items()}
 
 
-def post_token(simulator: RunningSimulator, *, secret: str = "", **form: str) -> Answer:
-    return post_raw(simulator, urlencode(form).encode(), secret=secret)
+def post_token(simulator: RunningSimulator, *, guess: str = "", **form: str) -> Answer:
+    return post_raw(simulator, urlencode(form).encode(), guess=guess)
 
 
 def post_raw(
     simulator: RunningSimulator,
     body: bytes,
     *,
-    secret: str = "",
+    guess: str = "",
     kind: str = "application/x-www-form-urlencoded",
     extra: dict[str, str] | None = None,
 ) -> Answer:
-    pair = f"{simulator.client_id}:{secret or simulator.client_secret}".encode()
+    pair = f"{simulator.client_id}:{guess or simulator.client_secret}".encode()
     headers = {
         "Authorization": "Basic " + base64.b64encode(pair).decode(),
         "Content-Type": kind,
@@ -128,7 +128,7 @@ class TestTheTokenAddress:
         assert answer.json["error"] == "invalid_grant"
 
     def test_3_names_what_is_wrong_with_a_request(self, simulator: RunningSimulator) -> None:
-        wrong = post_token(simulator, secret="guess", grant_type="refresh_token")
+        wrong = post_token(simulator, guess="wrong", grant_type="refresh_token")
         as_json = post_raw(simulator, b"{}", kind="application/json")
         other = post_token(simulator, grant_type="password")
 
