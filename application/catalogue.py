@@ -1,6 +1,45 @@
 """Every cause: code, title, why, what to do, who, retry rule, status, exit code; Stop."""
 
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from typing import ClassVar
+
+from application.causes import CAUSES, Cause, Owner, RetryRule
+
+__all__ = ["CAUSES", "Cause", "Owner", "RetryRule"]  # the rest of this file needs no list
+
+FACT_CHARACTERS_MAX = 300
+EXIT_OK = 0
+# Of several that apply the first counts. A fault of ours comes first: nobody else can mend it.
+EXITS_IN_ORDER = (1, 9, 5, 4, 6, 7, 3, 8, 2)
+_PASSING = frozenset({RetryRule.AUTO, RetryRule.PAUSE, RetryRule.SETTLE, RetryRule.WAIT})
+_BRACES = re.compile(r"\{([a-z_]+)\}")
+# What stands in a sentence when a fact is not known to whoever asks.
+_UNKNOWN = {
+    "column": "column",
+    "company": "another company",
+    "detail": "no more is known",
+    "differences": "it differs from what was sent",
+    "environment": "environment unknown",
+    "fee": "in question",
+    "invoice_date": "empty or not read",
+    "number": "this number",
+    "problem": "it is missing or wrong",
+    "reason": "no more is known",
+    "reg_no": "in question",
+    "right": "not named",
+    "role": "of an officer or administrator",
+    "run_id": "number not known",
+    "setting": "in question",
+    "state": "in another state",
+    "table": "table",
+    "until": "a later time",
+    "what": "entry",
+}
+_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
 class Stop(Exception):
@@ -111,3 +150,112 @@ class ReadsUsedUp(Stop):
     """Intuit's monthly reads are spent. Facts: until."""
 
     cause = "reads_used_up"
+
+
+class NumberNotKept(Stop):
+    """QuickBooks stored an invoice under another number than ours; look-ups would miss it."""
+
+    cause = "custom_numbers_off"
+
+
+class InvoiceInProgress(Stop):
+    """The invoice is being sent or settled right now. Facts: invoice_id, until."""
+
+    cause = "invoice_in_progress"
+
+
+class NotFound(Stop):
+    """There is no such invoice, run or cause. Facts: what, highest."""
+
+    cause = "not_found"
+
+
+class StateConflict(Stop):
+    """Not possible in the present state. Facts: state."""
+
+    cause = "state_conflict"
+
+
+class InternalFault(Stop):
+    """Something that cannot happen did; a person must report it. Facts: of."""
+
+    cause = "internal_error"
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """A cause told for one case: its texts with the facts filled in."""
+
+    code: str
+    title: str
+    why: str
+    remedy: str
+    owner: Owner
+    retry: RetryRule
+    exit_code: int
+    http_status: int
+
+
+def cause(code: str) -> Cause:
+    """Return the entry of a code.
+
+    Raises:
+        KeyError: No such code; a code in our own code that is not listed fails the law tests.
+    """
+    return CAUSES[code]
+
+
+def explain(code: str, facts: Mapping[str, object]) -> Explanation:
+    """Return what a person is told.
+
+    Args:
+        code: A cause; one we no longer know (from an older store) is told as an unexpected error.
+        facts: By the names in the texts; what is missing becomes a neutral word.
+    """
+    entry = CAUSES.get(code) or CAUSES["internal_error"]
+    return Explanation(
+        code=entry.code,
+        title=entry.title,
+        why=_filled(entry.why, facts),
+        remedy=_filled(entry.remedy, facts),
+        owner=entry.owner,
+        retry=entry.retry,
+        exit_code=entry.exit_code,
+        http_status=entry.http_status,
+    )
+
+
+def retryable(code: str) -> bool:
+    """Return whether it passes by waiting, with nobody changing anything."""
+    return code in CAUSES and CAUSES[code].retry in _PASSING
+
+
+def exit_code_of(codes: Iterable[str]) -> int:
+    """Return the exit code of a command that met these causes; 0 without any."""
+    met = {CAUSES[code].exit_code if code in CAUSES else 1 for code in codes}
+    return min(met, key=EXITS_IN_ORDER.index, default=EXIT_OK)
+
+
+def _filled(text: str, facts: Mapping[str, object]) -> str:
+    return _BRACES.sub(lambda found: _told(found.group(1), facts), text)
+
+
+def _told(name: str, facts: Mapping[str, object]) -> str:
+    value = facts.get(name)
+    if isinstance(value, datetime):
+        return f"{value.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    if isinstance(value, date):
+        return value.isoformat()
+    told = "" if value is None else printable(str(value)).strip()
+    return told or _UNKNOWN.get(name, "unknown")
+
+
+def printable(text: str) -> str:
+    r"""Return text that cannot move a cursor or reverse a line: the unseen is shown as `\x1b`."""
+    cut = text[:FACT_CHARACTERS_MAX] + ("\u2026" if len(text) > FACT_CHARACTERS_MAX else "")
+    return "".join(
+        one.encode("unicode_escape").decode("ascii")
+        if unicodedata.category(one) in _UNSEEN
+        else one
+        for one in cut
+    )
