@@ -1,0 +1,237 @@
+"""The commands of whoever looks after the installation: connection, checks, audit, demo."""
+
+from collections.abc import Callable
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from application.cli.call import Call
+
+audit_app = typer.Typer(help="The audit log: read, verify, export.", rich_markup_mode=None)
+mapping_app = typer.Typer(help="Which product takes which fee.", rich_markup_mode=None)
+
+
+class Profile(StrEnum):
+    """What a demo MIS holds."""
+
+    GUIDE = "guide"
+    FRESH = "fresh"
+    MIDLIFE = "midlife"
+
+
+class Shell(StrEnum):
+    """Shells a completion script exists for."""
+
+    BASH = "bash"
+    ZSH = "zsh"
+    FISH = "fish"
+    POWERSHELL = "powershell"
+
+
+def connect(
+    context: typer.Context,
+    *,
+    paste: Annotated[
+        bool, typer.Option("--paste", help="Paste the address the browser ended at.")
+    ] = False,
+    bind: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Bind the MIS to this other company.")
+    ] = None,
+) -> int:
+    """Sign in to QuickBooks, as an administrator."""
+    from application.cli import upkeep
+
+    return upkeep.connect(Call.of(context), paste=paste, bind=bind)
+
+
+def disconnect(
+    context: typer.Context,
+    confirm: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The company's name, to be sure.")
+    ] = None,
+) -> int:
+    """Revoke the sign-in and forget it; links and history stay."""
+    from application.cli import upkeep
+
+    return upkeep.disconnect(Call.of(context), confirm=confirm)
+
+
+def doctor(context: typer.Context) -> int:
+    """Check everything a run needs, each with its fix."""
+    from application.cli import upkeep
+
+    return upkeep.doctor(Call.of(context))
+
+
+def init(
+    context: typer.Context,
+    *,
+    force: Annotated[bool, typer.Option("--force", help="Write over an existing .env.")] = False,
+) -> int:
+    """Write .env; print the rights the MIS needs."""
+    from application.cli import upkeep
+
+    return upkeep.init(Call.of(context), force=force)
+
+
+def migrate(context: typer.Context) -> int:
+    """Bring our own database to this version."""
+    from application.cli import upkeep
+
+    return upkeep.migrate(Call.of(context))
+
+
+def demo(
+    context: typer.Context,
+    *,
+    invoices: Annotated[
+        int | None, typer.Option(min=1, max=10_000_000, metavar="N", help="How many [1250].")
+    ] = None,
+    no_sync: Annotated[bool, typer.Option("--no-sync", help="Build only.")] = False,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, metavar="N", help="Port of the simulator [any].")
+    ] = 0,
+) -> int:
+    """Show it all on a sample university."""
+    from application.cli import demo as show
+
+    return show.demo(Call.of(context), invoices=invoices, sync=not no_sync, port=port)
+
+
+def demo_mis(
+    context: typer.Context,
+    url: Annotated[str, typer.Argument(metavar="URL", help="As MIS_DATABASE_URL.")],
+    *,
+    profile: Annotated[Profile, typer.Option(help="What it holds.")] = Profile.GUIDE,
+    size: Annotated[
+        int | None, typer.Option(min=1, max=10_000_000, metavar="N", help="Invoices.")
+    ] = None,
+    edge: Annotated[bool, typer.Option("--edge", help="Add the rows that try every rule.")] = False,
+    seed: Annotated[int, typer.Option(metavar="N", help="The same number, the same rows.")] = 1,
+    replace: Annotated[bool, typer.Option("--replace", help="Drop what is there.")] = False,
+) -> int:
+    """Build a synthetic MIS, of invented people, in a database."""
+    from application.cli import demo as show
+
+    wanted = show.Synthetic(
+        url=url, profile=profile.value, size=size, edge=edge, seed=seed, replace=replace
+    )
+    return show.demo_mis(Call.of(context), wanted=wanted)
+
+
+def simulator(
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, metavar="N", help="0 takes a free one.")
+    ] = 0,
+    file: Annotated[Path | None, typer.Option(help="Keep the books here.")] = None,
+) -> int:
+    """Run the simulated QuickBooks until Ctrl-C."""
+    from application.cli import demo as show
+
+    return show.simulator(port=port, file=file)
+
+
+def completion(
+    shell: Annotated[Shell, typer.Argument(help="Which shell.")] = Shell.BASH,
+) -> int:
+    """Print the shell's completion script."""
+    from application.cli import upkeep
+
+    return upkeep.completion(shell.value)
+
+
+@audit_app.command(name="list")
+def audit_list(
+    context: typer.Context,
+    invoice: Annotated[
+        int | None, typer.Option(min=1, metavar="ID", help="Of one invoice.")
+    ] = None,
+    actor: Annotated[str | None, typer.Option(help="Of one person or program.")] = None,
+    limit: Annotated[
+        int, typer.Option(min=1, max=10_000, metavar="N", help="How many to show.")
+    ] = 50,
+) -> int:
+    """List the newest entries."""
+    from application.cli import trail
+
+    return trail.entries(Call.of(context), invoice_id=invoice, actor=actor, limit=limit)
+
+
+@audit_app.command(name="verify")
+def audit_verify(context: typer.Context) -> int:
+    """Walk the chain and name the first entry that is not as it was written."""
+    from application.cli import trail
+
+    return trail.verify(Call.of(context))
+
+
+@audit_app.command(name="export")
+def audit_export(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Where to.")],
+    month: Annotated[str, typer.Option(metavar="YYYY-MM", help="Which month.")],
+) -> int:
+    """Write the entries of a month to a file."""
+    from application.cli import trail
+
+    return trail.export(Call.of(context), file=file, month=month)
+
+
+@mapping_app.command(name="list")
+def mapping_list(context: typer.Context) -> int:
+    """List the products and the fees they take."""
+    from application.cli import mapping
+
+    return mapping.listed(Call.of(context))
+
+
+@mapping_app.command(name="set")
+def mapping_set(
+    context: typer.Context,
+    fee: Annotated[int, typer.Argument(metavar="FEE", help="Number of the fee category.")],
+    product: Annotated[str, typer.Argument(metavar="PRODUCT", help="Name in QuickBooks.")],
+) -> int:
+    """Let a product take a fee."""
+    from application.cli import mapping
+
+    return mapping.choose(Call.of(context), fee_id=fee, product=product)
+
+
+@mapping_app.command(name="clear")
+def mapping_clear(
+    context: typer.Context,
+    fee: Annotated[int, typer.Argument(metavar="FEE", help="Number of the fee category.")],
+) -> int:
+    """Go back to the product named like the fee."""
+    from application.cli import mapping
+
+    return mapping.clear(Call.of(context), fee_id=fee)
+
+
+@mapping_app.command(name="refresh")
+def mapping_refresh(context: typer.Context) -> int:
+    """Read products and preferences from QuickBooks again."""
+    from application.cli import mapping
+
+    return mapping.refresh(Call.of(context))
+
+
+def add_upkeep(app: typer.Typer) -> None:
+    """Hang these commands under the program."""
+    app.add_typer(audit_app, name="audit")
+    app.add_typer(mapping_app, name="mapping")
+    commands: dict[str, Callable[..., int]] = {
+        "connect": connect,
+        "disconnect": disconnect,
+        "doctor": doctor,
+        "init": init,
+        "migrate": migrate,
+        "demo": demo,
+        "demo-mis": demo_mis,
+        "simulator": simulator,
+        "completion": completion,
+    }
+    for name, command in commands.items():
+        app.command(name=name)(command)
