@@ -1,5 +1,6 @@
 """The ledger of one company: rows, the ways to find them, and what a query sees late."""
 
+import heapq
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -82,16 +83,16 @@ class Books:
     keeper: Keeper
     environment: str = "simulator"
     suspended: bool = False
-    deposited: set[int] = field(default_factory=set)
     merged: set[int] = field(default_factory=set)
     rows: dict[str, dict[int, Row]] = field(
         default_factory=lambda: {entity: {} for entity in KINDS}
     )
     numbers: dict[str, dict[str, list[int]]] = field(default_factory=lambda: defaultdict(dict))
     of_customer: dict[int, set[int]] = field(default_factory=lambda: defaultdict(set))
-    names: dict[str, dict[str, tuple[str, int]]] = field(default_factory=lambda: defaultdict(dict))
+    names: dict[str, dict[str, list[int]]] = field(default_factory=lambda: defaultdict(dict))
     sequences: dict[str, int] = field(default_factory=dict)
     late: dict[tuple[str, int], list[Late]] = field(default_factory=dict)
+    late_ends: list[tuple[float, str, int]] = field(default_factory=list)
     next_number: int = 1001
 
     def next_id(self, sequence: str) -> int:
@@ -106,11 +107,17 @@ class Books:
 
     def named(self, entity: str, name: str) -> tuple[str, int] | None:
         """Return who holds that name: people share one list, each other entity has its own."""
-        return self.names[_name_list(entity)].get(_folded(name))
+        for one in PEOPLE if entity in PEOPLE else (entity,):
+            for row_id in self.names[one].get(folded(name), ()):
+                if self.rows[one][row_id].active:
+                    return one, row_id
+        return None
 
     def numbered(self, doc_number: str, *, entity: str = "Invoice") -> list[int]:
         """Return the ids of undeleted documents under that number."""
-        return self.numbers[entity].get(doc_number, [])
+        rows = self.rows[entity]
+        same = self.numbers[entity].get(folded(doc_number), ())
+        return [row_id for row_id in same if rows[row_id].doc_number == doc_number]
 
     def put(self, row: Row, *, visible_at_s: float | None = None) -> None:
         """Replace or add one row, its index entries and its place in the file.
@@ -127,6 +134,7 @@ class Books:
         if visible_at_s is not None:
             late = self.late.setdefault((row.entity, row.row_id), [])
             late.append(Late(visible_at_s, before))
+            heapq.heappush(self.late_ends, (visible_at_s, row.entity, row.row_id))
         flag = b"D" if row.deleted else b"V" if row.voided else b"-"
         self.keeper.put(
             "row", realm=self.realm_id, name=f"{row.entity}/{row.row_id}", value=flag + row.body
@@ -154,8 +162,11 @@ class Books:
             return row
         return waiting[0].before
 
-    def unseen(self, entity: str) -> Iterator[Row]:
+    def unseen(self, entity: str, *, now_s: float) -> Iterator[Row]:
         """Yield rows whose newest change queries may not see yet."""
+        while self.late_ends and self.late_ends[0][0] <= now_s:
+            _, kept, row_id = heapq.heappop(self.late_ends)
+            self.seen(self.rows[kept][row_id], now_s=now_s)
         for kept, row_id in list(self.late):
             if kept == entity:
                 yield self.rows[entity][row_id]
@@ -182,32 +193,31 @@ class Books:
         if row.deleted:
             return
         if row.doc_number:
-            self.numbers[row.entity].setdefault(row.doc_number, []).append(row.row_id)
+            same = self.numbers[row.entity].setdefault(folded(row.doc_number), [])
+            same.append(row.row_id)
         if row.customer_id:
             self.of_customer[row.customer_id].add(row.row_id)
-        if row.name and row.active:
-            holder = (row.entity, row.row_id)
-            self.names[_name_list(row.entity)].setdefault(_folded(row.name), holder)
+        if row.name:
+            self.names[row.entity].setdefault(folded(row.name), []).append(row.row_id)
 
     def _unindex(self, row: Row) -> None:
         if row.deleted:
             return
         if row.doc_number:
-            same = self.numbers[row.entity][row.doc_number]
-            same.remove(row.row_id)
-            if not same:
-                del self.numbers[row.entity][row.doc_number]
+            _take_out(self.numbers[row.entity], folded(row.doc_number), row.row_id)
         if row.customer_id:
             self.of_customer[row.customer_id].discard(row.row_id)
-        if row.name and row.active:
-            names = self.names[_name_list(row.entity)]
-            if names.get(_folded(row.name)) == (row.entity, row.row_id):
-                del names[_folded(row.name)]
+        if row.name:
+            _take_out(self.names[row.entity], folded(row.name), row.row_id)
 
 
-def _name_list(entity: str) -> str:
-    return "people" if entity in PEOPLE else entity
+def folded(text: str) -> str:
+    """Return the text as names and values are compared: trimmed, without case."""
+    return text.strip().casefold()
 
 
-def _folded(name: str) -> str:
-    return name.strip().casefold()
+def _take_out(index: dict[str, list[int]], key: str, row_id: int) -> None:
+    same = index[key]
+    same.remove(row_id)
+    if not same:
+        del index[key]

@@ -2,6 +2,7 @@
 
 from collections import Counter, deque
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Final
 
 from qbo_simulator.clock import Clock
@@ -64,7 +65,7 @@ class Diary:
 
     def __init__(self, *, clock: Clock) -> None:
         self._clock = clock
-        self._visits: deque[Visit] = deque(maxlen=LOG_MAX)
+        self._lines: deque[tuple[int, bytes]] = deque(maxlen=LOG_MAX)
         self._violations: deque[Thing] = deque(maxlen=VIOLATIONS_MAX)
         self.kinds: Counter[str] = Counter()
         self.count = 0
@@ -73,13 +74,11 @@ class Diary:
         """Note a request; the rest of the entry is filled in while it is worked on."""
         self.count += 1
         now = self._clock.now().isoformat(timespec="milliseconds")
-        visit = Visit(self.count, request, now, self._clock.virtual_s())
-        self._visits.append(visit)
-        return visit
+        return Visit(self.count, request, now, self._clock.virtual_s())
 
     def close(self, visit: Visit) -> None:
-        """Let go of the body and count what was noted against the client."""
-        visit.request.body = b""
+        """Write the entry down and count what was noted against the client."""
+        self._lines.append((visit.n, encode(visit.shown()) + b"\n"))
         for kind in visit.notes:
             self.violate(kind, n=visit.n)
 
@@ -98,16 +97,11 @@ class Diary:
 
     def lines(self, *, after: int, limit: int) -> bytes:
         """Return the entries behind `after`, oldest first, as JSON lines."""
-        chosen: list[bytes] = []
-        for visit in self._visits:
-            if visit.n > after:
-                chosen.append(encode(visit.shown()))
-                if len(chosen) >= min(limit, PAGE_MAX):
-                    break
-        return b"".join(line + b"\n" for line in chosen)
+        newer = (line for n, line in self._lines if n > after)
+        return b"".join(islice(newer, min(limit, PAGE_MAX)))
 
     def clear(self) -> None:
         """Forget entries and violations; the numbers go on."""
-        self._visits.clear()
+        self._lines.clear()
         self._violations.clear()
         self.kinds.clear()

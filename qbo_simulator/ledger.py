@@ -1,6 +1,7 @@
 """The books as an observer reads them: every object, voided and deleted ones too."""
 
 from collections.abc import Iterator
+from decimal import Decimal
 
 from qbo_simulator.books import Books, Row
 from qbo_simulator.codec import Thing, encode, rounded
@@ -37,7 +38,7 @@ def _invoice(books: Books, row: Row) -> Thing:
         "SyncToken": whole["SyncToken"],
         "DocNumber": whole.get("DocNumber"),
         "TotalAmt": str(rounded(row.total)),
-        "TotalTax": str(rounded(whole["TxnTaxDetail"]["TotalTax"] + rounded(row.total * 0))),
+        "TotalTax": str(rounded(Decimal(whole["TxnTaxDetail"]["TotalTax"]))),
         "Balance": str(rounded(row.balance)),
         "CustomerRef": whole["CustomerRef"]["value"],
         "CustomerName": customer.name if customer else None,

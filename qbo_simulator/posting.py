@@ -92,7 +92,7 @@ class Posting:
         answer = b'{"BatchItemResponse":[' + b",".join(done) + tail
         if whole_key:
             kept = Kept(world.clock.virtual_s(), 200, mark, (answer,), "", 0)
-            realm.memory.keep(whole_key, kept)
+            realm.memory.keep(whole_key, kept, life_s=world.knobs.requestid_ttl_s)
         self._refuse_after_commit()
         return answer
 
@@ -135,14 +135,15 @@ class Posting:
         except Refusal as refusal:
             if key and self._world.knobs.requestid_cache_faults:
                 fault = encode({"Fault": refusal.fault(), "time": envelope_time(now)})
-                realm.memory.keep(key, Kept(now_s, refusal.status, mark, (fault,), "", 0))
+                kept = Kept(now_s, refusal.status, mark, (fault,), "", 0)
+                realm.memory.keep(key, kept, life_s=self._world.knobs.requestid_ttl_s)
             raise
         visit.committed.append(f"{row.entity}:{row.row_id}")
         self._watch_duplicates(visit, realm, row)
         parts = answers.enveloped(kind.entity, body, now=now)
         kept = Kept(now_s, 200, mark, parts, row.entity, row.row_id)
         if key:
-            realm.memory.keep(key, kept)
+            realm.memory.keep(key, kept, life_s=self._world.knobs.requestid_ttl_s)
         return kept
 
     def _remembered(self, visit: Visit, realm: Realm, key: str, *, mark: str) -> Kept | None:

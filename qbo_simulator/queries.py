@@ -8,7 +8,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
 from qbo_simulator import refusals
-from qbo_simulator.books import Books, Row
+from qbo_simulator.books import Books, Row, folded
 from qbo_simulator.clock import PACIFIC
 from qbo_simulator.entities import EMPTY_ENTITIES, KINDS, PEOPLE, Kind
 from qbo_simulator.statements import Condition, Parser, Question
@@ -50,7 +50,9 @@ def answered(statement: str, *, books: Books, now_s: float, today: str, cap_resu
         tests.append(lambda row: row.active)
     rows = [
         row
-        for row in _visible(_candidates(question, kind, books), books=books, now_s=now_s)
+        for row in _visible(
+            _candidates(question, kind, books, now_s=now_s), books=books, now_s=now_s
+        )
         if all(test(row) for test in tests)
     ]
     if question.count:
@@ -78,14 +80,14 @@ def _checked(question: Question, *, cap_results: bool) -> int:
     return min(limit, ROWS_MAX)
 
 
-def _candidates(question: Question, kind: Kind, books: Books) -> Iterable[Row]:
+def _candidates(question: Question, kind: Kind, books: Books, *, now_s: float) -> Iterable[Row]:
     rows = books.rows[kind.entity]
     for condition in question.conditions:
         ids = _indexed(condition, kind, books)
         if ids is not None:
             found = {row_id: rows[row_id] for row_id in ids if row_id in rows}
             # A row whose index entry moved lately may still be seen under its old value.
-            found |= {row.row_id: row for row in books.unseen(kind.entity)}
+            found |= {row.row_id: row for row in books.unseen(kind.entity, now_s=now_s)}
             return [found[row_id] for row_id in sorted(found)]
     return list(rows.values())
 
@@ -96,17 +98,17 @@ def _indexed(condition: Condition, kind: Kind, books: Books) -> list[int] | None
     name = condition.name.lower()
     if name == "id":
         return [int(value) for value in condition.values if value.isdecimal()]
-    if name == "docnumber" and kind.transaction:
-        numbers = books.numbers[kind.entity]
-        # Values compare without case; the index is exact, so it serves only caseless numbers.
-        if all(value == value.upper() for value in condition.values):
-            upper = [one for value in condition.values for one in numbers.get(value, [])]
-            lower = {value for value in condition.values if value.lower() != value}
-            return None if any(value.lower() in numbers for value in lower) else upper
     if name == "customerref" and kind.transaction:
         ids = [int(value) for value in condition.values if value.isdecimal()]
         return [one for row_id in ids for one in books.of_customer.get(row_id, ())]
-    return None
+    index: dict[str, list[int]] | None = None
+    if name == "docnumber" and kind.transaction:
+        index = books.numbers[kind.entity]
+    elif name == kind.name_property.lower():
+        index = books.names[kind.entity]
+    if index is None:
+        return None
+    return [one for value in condition.values for one in index.get(folded(value), ())]
 
 
 def _visible(rows: Iterable[Row], *, books: Books, now_s: float) -> Iterable[Row]:
@@ -174,7 +176,7 @@ def _operand(sort: str, value: str, *, name: str, today: str) -> Any:  # noqa: A
                 aware = moment if moment.tzinfo else moment.replace(tzinfo=PACIFIC)
                 return aware.timestamp()
             case _:
-                return value.casefold().strip()
+                return value.strip().casefold()
     except (ValueError, KeyError, InvalidOperation):
         raise refusals.query_invalid(f"value {value} is not valid for property {name}") from None
 
@@ -182,7 +184,7 @@ def _operand(sort: str, value: str, *, name: str, today: str) -> Any:  # noqa: A
 def _test(kind: Kind, condition: Condition, *, today: str) -> Callable[[Row], bool]:
     sort, getter = _column(kind, condition.name)
     if sort == "text":
-        exact, getter = getter, lambda row: str(exact(row)).casefold().strip()
+        exact, getter = getter, lambda row: str(exact(row)).strip().casefold()
     sign = condition.sign
     if condition.name.lower() == "id" and sign not in {"=", "IN"}:
         raise refusals.query_invalid(f"operator {sign} is not supported on property Id")

@@ -3,9 +3,14 @@
 import hashlib
 from collections import OrderedDict
 from dataclasses import dataclass
+from typing import Final
 
 from qbo_simulator.codec import encode, thing
 from qbo_simulator.keeping import Keeper
+
+BUSY_MAX: Final = 4096
+# A shorter life may be made longer again by its knob, so a day is kept in any case.
+FORGET_AFTER_S: Final = 86_400
 
 
 @dataclass(slots=True)
@@ -46,8 +51,22 @@ class Memory:
             return None
         return kept
 
-    def keep(self, key: str, kept: Kept) -> None:
+    def busy(self, key: str, *, until_s: float, now_s: float) -> None:
+        """Note that the answer under this id is still on its way."""
+        if len(self.busy_until_s) >= BUSY_MAX:
+            late = {one: end for one, end in self.busy_until_s.items() if end > now_s}
+            self.busy_until_s = late
+        self.busy_until_s[key] = until_s
+
+    def keep(self, key: str, kept: Kept, *, life_s: int | None) -> None:
         """Remember an answer; durable with the next commit of the file."""
+        while life_s is not None and self._kept:
+            oldest = next(iter(self._kept))
+            if kept.at_s - self._kept[oldest].at_s < max(life_s, FORGET_AFTER_S):
+                break
+            del self._kept[oldest]
+            self._keeper.put("replay", realm=self._realm_id, name=oldest, value=None)
+        self._kept.pop(key, None)
         self._kept[key] = kept
         value = {
             "at_s": kept.at_s,

@@ -12,7 +12,7 @@ from qbo_simulator.codec import encode, thing
 from qbo_simulator.diary import Visit
 from qbo_simulator.entities import BY_PATH, KINDS, Kind
 from qbo_simulator.faults import Fault
-from qbo_simulator.messages import PLAIN_JSON, Reply, Request
+from qbo_simulator.messages import PLAIN_JSON, Reply
 from qbo_simulator.posting import Posting, checked_text
 from qbo_simulator.refusals import Refusal
 from qbo_simulator.world import Realm, World
@@ -57,8 +57,9 @@ class CompanyRoutes:
         if high:
             reply.wait_s += world.chance.uniform(low, high) / 1000
         if visit.request_id and reply.wait_s:
-            until = world.clock.virtual_s() + reply.wait_s * world.clock.scale
-            realm.memory.busy_until_s[visit.request_id] = until
+            now_s = world.clock.virtual_s()
+            until_s = now_s + reply.wait_s * world.clock.scale
+            realm.memory.busy(visit.request_id, until_s=until_s, now_s=now_s)
         return reply
 
     def _admitted(self, visit: Visit, realm: Realm, tail: list[str]) -> Reply:
@@ -93,11 +94,13 @@ class CompanyRoutes:
         world = self._world
         later_s = troubles.CUT_AFTER_S + (world.knobs.late_commit_s or 0)
         request = visit.request
-        again = Request(request.method, request.target, request.headers, request.body)
 
         def commit() -> None:
-            visit.request = again
-            self._worked(visit, realm, tail)
+            late = world.diary.open(request)
+            _name(late, tail)
+            late.realm_id, late.fault, late.authorized = visit.realm_id, "late_commit", True
+            self._worked(late, realm, tail)
+            world.diary.close(late)
 
         world.at(world.clock.virtual_s() + later_s, commit)
 

@@ -1,6 +1,7 @@
 """HTTP/1.1 by hand, so that an answer can be cut, delayed or falsified at any byte."""
 
 import asyncio
+import traceback
 from collections import deque
 from collections.abc import Callable
 from email.utils import formatdate
@@ -118,6 +119,9 @@ class Connection(asyncio.Protocol):
         """Parse what came; a request that is no HTTP closes the connection."""
         try:
             self._parser.feed_data(data)
+        except httptools.HttpParserCallbackError:
+            traceback.print_exc()  # a fault of ours must not look like one on demand
+            self.drop()
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             self.drop()
 
