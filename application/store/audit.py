@@ -10,9 +10,10 @@ from typing import Any, Protocol
 from sqlalchemy import Connection, RowMapping, insert, select, update
 
 from application.catalogue import StoreUnavailable
-from application.store.columns import clean, maybe_clean
+from application.store.columns import clean, json_object, maybe_clean
 from application.store.schema import audit, audit_head, audit_invoices
 from application.store.tables import Store
+from application.world import Gate, World
 
 Line = RowMapping  # a stored line, by column name
 
@@ -128,8 +129,9 @@ def chained(previous: str, *, line: Mapping[str, object]) -> str:
 class Audit:
     """The history of everything, which only grows."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, *, world: World) -> None:
         self._store = store
+        self._world = world
 
     def append(self, connection: Connection, *entries: Entry) -> int:
         """Write lines inside the caller's transaction and return the number of the last one.
@@ -170,6 +172,14 @@ class Audit:
         """Return where the chain ends."""
         with self._store.read() as connection:
             return self._head(connection, lock=False)
+
+    def anchor(self, out: Writable) -> Head:
+        """Write where the chain ends as a line of JSON, for a place our database cannot reach."""
+        head = self.head()
+        at = self._world.clock.now().isoformat(timespec="seconds")
+        out.write(canonical({"at": at, "id": head.id, "hash": head.hash}).decode() + "\n")
+        self._world.gate(Gate.ANCHOR_WRITTEN)
+        return head
 
     def entries(
         self,
@@ -391,3 +401,27 @@ def invoices_text(ids: Iterable[int]) -> str:
     """Return the subject of a line about invoices."""
     known = list(ids)
     return f"invoice {known[0]}" if len(known) == 1 else f"{len(known)} invoices"
+
+
+def actor_json(by: Actor) -> dict[str, object]:
+    """Return an actor as it is stored beside what they asked for."""
+    return {
+        "name": clean(by.name, most=120),
+        "source": by.source,
+        "address": by.address,
+        "run_id": by.run_id,
+        "process": by.process,
+    }
+
+
+def actor_of(stored: object) -> Actor:
+    """Return a stored actor."""
+    known = json_object(stored)
+    run_id, address = known.get("run_id"), known.get("address")
+    return Actor(
+        name=str(known.get("name", "")),
+        source=str(known.get("source", "")),
+        address=address if isinstance(address, str) else None,
+        run_id=run_id if isinstance(run_id, int) else None,
+        process=str(known.get("process", "")),
+    )

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, exists, insert, select, update
 
-from application.store.audit import Actor, Entry, invoices_text
+from application.store.audit import Actor, Entry, actor_json, actor_of, invoices_text
 from application.store.columns import FormerRow, json_object
 from application.store.fence import Lease
 from application.store.records import Book, ClaimNote, Former, entry_of
@@ -35,7 +35,6 @@ class Claiming(Book):
             LeaseLost: Nothing was noted; do not claim.
         """
         ids = [former.id for former in formers]
-        actor = {"name": by.name, "source": by.source, "run_id": by.run_id, "process": by.process}
 
         def work(connection: Connection) -> None:
             now = self._leases.guard(connection, lease)
@@ -45,7 +44,7 @@ class Claiming(Book):
                     realm_tag=lease.realm_tag,
                     lease_ulid=lease.ulid,
                     run_id=run_id,
-                    actor=actor,
+                    actor=actor_json(by),
                     noted_at=now,
                 )
             )
@@ -114,7 +113,7 @@ class Claiming(Book):
             entry = Entry(
                 action="invoice.not_claimed",
                 subject=invoices_text(ended),
-                by=by or _actor(row.actor),
+                by=by or actor_of(row.actor),
                 after={"ids": ended, "token": token},
                 realm_tag=row.realm_tag,
                 invoice_ids=ended,
@@ -255,15 +254,4 @@ def _former(row: Row[Any]) -> Former:
         status=status if isinstance(status, int) else None,
         pushed_by=pushed_by if isinstance(pushed_by, str) else None,
         pushed_date_text=pushed_date if isinstance(pushed_date, str) else None,
-    )
-
-
-def _actor(stored: object) -> Actor:
-    known = json_object(stored)
-    run_id = known.get("run_id")
-    return Actor(
-        name=str(known.get("name", "")),
-        source=str(known.get("source", "")),
-        run_id=run_id if isinstance(run_id, int) else None,
-        process=str(known.get("process", "")),
     )

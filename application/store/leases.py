@@ -12,13 +12,13 @@ from application.catalogue import CompanyMismatch, LeaseLost, RealmBusy, StoreUn
 from application.invoices.model import Environment, Realm
 from application.store.audit import Actor, Audit, Entry
 from application.store.columns import clean
-from application.store.fence import Lease
-from application.store.liveness import Liveness
+from application.store.fence import Lease, held
+from application.store.liveness import FileLock, Liveness
 from application.store.schema import bindings, lease_terms, leases
 from application.store.tables import Clash, Store
-from application.world import Gate, World
+from application.world import World
 
-__all__ = ["Binding", "Lease", "LeaseRecord", "Leases"]
+__all__ = ["Binding", "FileLock", "Lease", "LeaseRecord", "Leases"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,16 +50,19 @@ class Leases:
 
     Args:
         store: Our database.
+        audit: Its log.
         world: Clock, chance and gates.
         lease_ms: Life of a lease without renewal, in real milliseconds.
         lock_folder: Where a living holder keeps a locked file that proves it lives.
     """
 
-    def __init__(self, store: Store, *, world: World, lease_ms: int, lock_folder: Path) -> None:
+    def __init__(
+        self, store: Store, *, audit: Audit, world: World, lease_ms: int, lock_folder: Path
+    ) -> None:
         self._store = store
         self._world = world
         self._lease_ms = lease_ms
-        self._audit = Audit(store)
+        self._audit = audit
         self._alive = Liveness(lock_folder)
         self._host = clean(platform.node() or "?", most=120)
         self._ends_boot_ms: dict[str, int] = {}  # of the leases this process holds
@@ -91,7 +94,6 @@ class Leases:
             self._alive.let_go(ulid)
             raise
         self._ends_boot_ms[ulid] = boot_ms + self._lease_ms
-        self._world.gate(Gate.LEASE_ACQUIRED)
         return Lease(
             realm_tag=realm_tag,
             epoch=epoch,
@@ -122,7 +124,6 @@ class Leases:
 
         until = self._store.write(work)
         self._ends_boot_ms[lease.ulid] = boot_ms + self._lease_ms
-        self._world.gate(Gate.LEASE_RENEWED)
         return Lease(
             realm_tag=lease.realm_tag,
             epoch=lease.epoch,
@@ -155,7 +156,6 @@ class Leases:
         self._store.write(work)
         self._ends_boot_ms.pop(lease.ulid, None)
         self._alive.let_go(lease.ulid)
-        self._world.gate(Gate.LEASE_RELEASED)
 
     def still_ours(self, lease: Lease) -> None:
         """Return while the lease holds by the database's clock and by the boot clock.
@@ -262,17 +262,11 @@ class Leases:
         return RealmBusy(run_id=holder.run_id, until=holder.until, holder=holder.holder)
 
     def _check(self, connection: Connection, lease: Lease, *, lock: bool) -> datetime:
-        query = select(
-            lease_terms.c.until, lease_terms.c.ended_at, self._store.clock().label("now")
-        ).where(lease_terms.c.ulid == lease.ulid, lease_terms.c.epoch == lease.epoch)
-        row = connection.execute(query.with_for_update(read=True) if lock else query).first()
         clock = self._world.clock
         ends_ms = self._ends_boot_ms.get(lease.ulid, lease.until_boot_ms)
-        over = clock.boot_id() != lease.boot_id or clock.since_boot_ms() >= ends_ms
-        if row is None or row.ended_at is not None or row.until <= row.now or over:
+        if clock.boot_id() != lease.boot_id or clock.since_boot_ms() >= ends_ms:
             raise LeaseLost(epoch=lease.epoch)
-        now: datetime = row.now
-        return now
+        return held(connection, store=self._store, lease=lease, lock=lock)
 
     def _record(self, row: Row[Any]) -> LeaseRecord:
         ended_at = row.ended_at
@@ -303,7 +297,7 @@ class Leases:
             return _binding(connection, mis_key, lock=False)
 
     def bind(
-        self, mis_key: str, *, realm: Realm, company_name: str, actor: Actor, force: bool = False
+        self, mis_key: str, *, realm: Realm, company_name: str, by: Actor, force: bool = False
     ) -> Binding:
         """Bind a MIS to a company and return the binding.
 
@@ -311,7 +305,7 @@ class Leases:
             mis_key: Name of the MIS database; no secret in it.
             realm: The company.
             company_name: Its name, for people.
-            actor: Who binds it.
+            by: Who binds it.
             force: A person said that another company takes over.
 
         Raises:
@@ -331,16 +325,13 @@ class Leases:
                 realm=realm,
                 old=old,
                 company_name=company_name,
-                actor=actor,
+                by=by,
             )
 
         try:
             binding = self._store.write(work)
         except Clash:
-            return self.bind(
-                mis_key, realm=realm, company_name=company_name, actor=actor, force=force
-            )
-        self._world.gate(Gate.START_BOUND)
+            return self.bind(mis_key, realm=realm, company_name=company_name, by=by, force=force)
         return binding
 
     def _bind(
@@ -351,7 +342,7 @@ class Leases:
         realm: Realm,
         old: Binding | None,
         company_name: str,
-        actor: Actor,
+        by: Actor,
     ) -> Binding:
         now = self._store.moment(connection)
         values = {
@@ -373,7 +364,7 @@ class Leases:
             Entry(
                 action="mis.bound",
                 subject=f"MIS {mis_key}",
-                by=actor,
+                by=by,
                 before=None if old is None else {"realm_tag": old.realm_tag},
                 after={"realm_tag": realm.tag},
                 realm_tag=realm.tag,

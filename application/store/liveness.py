@@ -58,6 +58,35 @@ class Liveness:
         return self._folder / f"{name}.lock"
 
 
+class FileLock:
+    """A lock on one file that ends with its process.
+
+    Args:
+        path: The file; its folder exists.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._descriptor: int | None = None
+
+    def take(self) -> bool:
+        """Return whether the lock is ours now."""
+        if self._descriptor is not None:
+            return True
+        descriptor = os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600)
+        if not _locked(descriptor):
+            os.close(descriptor)
+            return False
+        self._descriptor = descriptor
+        return True
+
+    def release(self) -> None:
+        """Give it back; the file stays, so that two processes never lock two files of one name."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+
 def _locked(descriptor: int) -> bool:
     """Return whether the lock was ours to take."""
     try:

@@ -229,6 +229,25 @@ def intent_of(row: Row[Any]) -> Intent:
     )
 
 
+def refusal_of(row: Row[Any]) -> RefusalRecord:
+    """Return a refusal as it stands."""
+    return RefusalRecord(
+        id=row.id,
+        invoice_id=row.invoice_id,
+        intent_id=row.intent_id,
+        cause=row.cause,
+        facts={name: str(value) for name, value in json_object(row.facts).items()},
+        fingerprint=row.fingerprint,
+        run_id=row.run_id,
+        quickbooks_code=row.quickbooks_code,
+        quickbooks_text=row.quickbooks_text,
+        quickbooks_id=row.quickbooks_id,
+        intuit_tid=row.intuit_tid,
+        at=row.at,
+        closed_at=row.closed_at,
+    )
+
+
 def facts_json(facts: Facts | None) -> dict[str, str] | None:
     """Return facts as they are stored."""
     if facts is None:

@@ -265,11 +265,11 @@ runs = Table(
     Column("state", String(24), nullable=False),
     Column("open", Boolean, nullable=False),
     Column("asked", String(12)),  # pause, cancel or resume, until somebody obeys
-    Column("actor", String(120), nullable=False),
-    Column("source", String(40), nullable=False),
+    Column("actor", Json, nullable=False),
     Column("arguments", Json, nullable=False),
     Column("cut_off_id", BigInteger),
-    Column("started_at", Instant, nullable=False),
+    Column("asked_at", Instant, nullable=False),
+    Column("started_at", Instant),
     Column("finished_at", Instant),
     Column("total", BigInteger, nullable=False),
     Column("processed", BigInteger, nullable=False),
@@ -279,10 +279,8 @@ runs = Table(
     Column("environment", String(12), nullable=False),
     Column("company", String(200)),
     Column("realm_tag", _TAG),
-    Column("host", String(120), nullable=False),
-    Column("pid", Integer, nullable=False),
+    Column("holder", String(120), nullable=False),
     Column("cause", String(80)),
-    Column("lease_ulid", _ULID),
     Index("runs_open", "open", "id"),
     **_SERVER,
 )
@@ -299,7 +297,15 @@ tokens = Table(
     Column("company_name", String(200), nullable=False),
     Column("connected_by", String(120), nullable=False),
     Column("connected_at", Instant, nullable=False),
+    Column("changed_at", Instant, nullable=False),
     Column("refreshing_until", Instant),
+    **_SERVER,
+)
+sign_ins = Table(  # begun and not yet finished; the secret itself is not kept
+    "sign_ins",
+    tables,
+    Column("state_sha256", _SHA, primary_key=True),
+    Column("until", Instant, nullable=False),
     **_SERVER,
 )
 customers = Table(
@@ -340,15 +346,13 @@ profiles = Table(
     "profiles",
     tables,
     Column("realm_tag", _TAG, primary_key=True),
-    Column("company_name", String(200), nullable=False),
-    Column("country", String(8)),
-    Column("currency", String(8)),
+    Column("name", String(200), nullable=False),
+    Column("country", String(60)),
+    Column("currency", String(8), nullable=False),
     Column("custom_numbers", Boolean),
     Column("books_closed_until", Date),
     Column("uses_tax", Boolean),
-    Column("status", Json, nullable=False),
     Column("read_at", Instant, nullable=False),
-    Column("items_read_at", Instant),
     **_SERVER,
 )
 notes = Table(

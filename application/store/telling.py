@@ -7,7 +7,7 @@ from sqlalchemy import Connection, Row, func, insert, select, update
 
 from application.invoices.model import Facts, IntentState, Kind
 from application.store.audit import Actor, AuditLine, Entry
-from application.store.columns import clean, json_object
+from application.store.columns import clean
 from application.store.records import (
     Book,
     CauseCount,
@@ -15,6 +15,7 @@ from application.store.records import (
     ReceiptRecord,
     RefusalRecord,
     TimelineEntry,
+    refusal_of,
 )
 from application.store.schema import attempts, holds, intents, refusals
 from application.store.tables import Clash
@@ -45,6 +46,20 @@ class Telling(Book):
                 found |= {row.invoice_id: _receipt(row) for row in connection.execute(query)}
         return found
 
+    def any_receipt(self, realm_tag: str) -> bool:
+        """Return whether any invoice of ours is known to be in this company."""
+        query = (
+            select(intents.c.id)
+            .where(
+                intents.c.realm_tag == realm_tag,
+                intents.c.state == IntentState.CONFIRMED.value,
+                intents.c.kind == Kind.INVOICE.value,
+            )
+            .limit(1)
+        )
+        with self._store.read() as connection:
+            return connection.execute(query).first() is not None
+
     def refusals_for(
         self, invoice_ids: Iterable[int], *, also_closed: bool = False
     ) -> dict[int, RefusalRecord]:
@@ -61,7 +76,7 @@ class Telling(Book):
                 if not also_closed:
                     query = query.where(refusals.c.open == 1)
                 rows = connection.execute(query.order_by(refusals.c.id))
-                found |= {row.invoice_id: _refusal(row) for row in rows}
+                found |= {row.invoice_id: refusal_of(row) for row in rows}
         return found
 
     def causes(self, *, run_id: int | None = None) -> list[CauseCount]:
@@ -158,8 +173,10 @@ class Telling(Book):
 
         return self._store.write(work)
 
-    def held_ids(self) -> frozenset[int]:
-        """Return every invoice that is held."""
+    def held_ids(self, invoice_ids: Iterable[int] | None = None) -> frozenset[int]:
+        """Return which of these invoices are held; without any, all that are."""
+        if invoice_ids is not None:
+            return frozenset(self.holds(invoice_ids))
         with self._store.read() as connection:
             return frozenset(
                 connection.execute(select(holds.c.invoice_id).where(holds.c.open == 1)).scalars()
@@ -219,24 +236,6 @@ def _receipt(row: Row[Any]) -> ReceiptRecord:
         adopted=bool(row.adopted),
         receipt_at=row.receipt_at,
         synced_at=row.synced_at,
-    )
-
-
-def _refusal(row: Row[Any]) -> RefusalRecord:
-    return RefusalRecord(
-        id=row.id,
-        invoice_id=row.invoice_id,
-        intent_id=row.intent_id,
-        cause=row.cause,
-        facts={name: str(value) for name, value in json_object(row.facts).items()},
-        fingerprint=row.fingerprint,
-        run_id=row.run_id,
-        quickbooks_code=row.quickbooks_code,
-        quickbooks_text=row.quickbooks_text,
-        quickbooks_id=row.quickbooks_id,
-        intuit_tid=row.intuit_tid,
-        at=row.at,
-        closed_at=row.closed_at,
     )
 
 
