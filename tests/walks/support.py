@@ -1,0 +1,115 @@
+"""An installation of its own in a folder, and the real tool run in it as a person would."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+TOOL = ROOT / "tools" / "sync_invoices.py"
+PATIENCE_S = 180
+OURS = ("MIS_", "STORE_", "ENGINE_", "QUICKBOOKS_", "ENCRYPTION_", "FEEBRIDGE_")
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a command left behind."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def lines(self) -> list[str]:
+        return self.out.splitlines()
+
+    @property
+    def json(self) -> Any:  # noqa: ANN401 - any JSON document
+        """The one document on stdout."""
+        return json.loads(self.out)
+
+
+@dataclass(frozen=True)
+class Installation:
+    """A folder with a demo MIS, a store and a simulator's books."""
+
+    folder: Path
+
+    @property
+    def mis_file(self) -> Path:
+        return self.folder / "demo" / "mis.db"
+
+    @property
+    def store_file(self) -> Path:
+        return self.folder / "demo" / "store" / "store.db"
+
+    def run(
+        self, *words: str, settings: Mapping[str, str] | None = None, python: str = sys.executable
+    ) -> Done:
+        """Run one command to its end; nothing of it is a terminal."""
+        done = subprocess.run(  # noqa: S603 - our own tool, no shell
+            [python, str(TOOL), *words],
+            cwd=self.folder,
+            env=self._environment(settings),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=PATIENCE_S,
+            check=False,
+        )
+        return Done(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+    def start(
+        self, *words: str, settings: Mapping[str, str] | None = None
+    ) -> "subprocess.Popen[bytes]":
+        """Start one command and leave it running."""
+        return subprocess.Popen(  # noqa: S603 - our own tool, no shell
+            [sys.executable, str(TOOL), *words],
+            cwd=self.folder,
+            env=self._environment(settings),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+
+    def copied_to(self, folder: Path) -> "Installation":
+        """Return the same installation in another folder."""
+        shutil.copytree(self.folder, folder, dirs_exist_ok=True)
+        return Installation(folder)
+
+    def _environment(self, settings: Mapping[str, str] | None) -> dict[str, str]:
+        kept = {
+            name: text
+            for name, text in os.environ.items()  # noqa: TID251 - the child needs PATH
+            if not name.startswith(OURS)
+        }
+        return {
+            **kept,
+            "PYTHONIOENCODING": "utf-8",
+            "COLUMNS": "100",
+            "FEEBRIDGE_HOME": str(self.folder),
+            **(settings or {}),
+        }
+
+
+def ended(child: "subprocess.Popen[bytes]") -> Done:
+    """Wait for a started command."""
+    out, err = child.communicate(timeout=PATIENCE_S)
+    return Done(child.returncode, out.decode(), err.decode())
+
+
+def interrupt_after(child: "subprocess.Popen[bytes]", *, words: bytes) -> bytes:
+    """Send Ctrl-C once the command has written these words on stderr; return what it wrote."""
+    assert child.stderr is not None
+    seen = b""
+    while words not in seen:
+        line = child.stderr.readline()
+        assert line, seen
+        seen += line
+    child.send_signal(signal.SIGINT)
+    return seen
