@@ -1,7 +1,8 @@
 """A mock of our own code agrees with whatever we believe, and stays green when we are wrong.
 
 Tests replace the clock, chance, threads or transport they were given; nothing of ours is patched.
-`monkeypatch` may set the environment and the working folder. It cannot see a hand-written double.
+`monkeypatch` may set the environment and the working folder, and move a foreign client's address.
+It cannot see a hand-written double.
 """
 
 import ast
@@ -9,27 +10,47 @@ import ast
 from tests.laws.reading import Source, python_in
 
 PATCHES = frozenset({"setattr", "delattr", "setitem", "delitem"})
+OURS = frozenset({"application", "qbo_simulator", "tests", "tools", ""})
+
+
+def foreign_names(tree: ast.Module) -> set[str]:
+    """Return the names a file imports from packages that are not ours."""
+    return {
+        each.asname or each.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] not in OURS
+        for each in node.names
+    }
+
+
+def is_patch(node: ast.AST, *, foreign: set[str]) -> bool:
+    match node:
+        case ast.Import(names=names):
+            return any(each.name.startswith(("unittest.mock", "mock")) for each in names)
+        case ast.ImportFrom(module=module, names=names):
+            return (module or "").startswith(("unittest.mock", "mock")) or (
+                module == "unittest" and any(each.name == "mock" for each in names)
+            )
+        case ast.Call(
+            func=ast.Attribute(value=ast.Name(id="monkeypatch"), attr=verb), args=[target, *_]
+        ):
+            theirs = isinstance(target, ast.Name) and target.id in foreign
+            return verb in PATCHES and not theirs
+        case ast.arg(arg="mocker"):
+            return True
+        case _:
+            return False
 
 
 def patches_in(sources: list[Source]) -> list[str]:
     found: list[str] = []
     for source in sources:
-        for node in ast.walk(source.tree):
-            match node:
-                case ast.Import(names=names):
-                    guilty = any(each.name.startswith(("unittest.mock", "mock")) for each in names)
-                case ast.ImportFrom(module=module, names=names):
-                    guilty = (module or "").startswith(("unittest.mock", "mock")) or (
-                        module == "unittest" and any(each.name == "mock" for each in names)
-                    )
-                case ast.Attribute(value=ast.Name(id="monkeypatch"), attr=verb):
-                    guilty = verb in PATCHES
-                case ast.arg(arg="mocker"):
-                    guilty = True
-                case _:
-                    guilty = False
-            if guilty:
-                found.append(f"{source.path}:{getattr(node, 'lineno', 0)}")
+        foreign = foreign_names(source.tree)
+        found += [
+            f"{source.path}:{getattr(node, 'lineno', 0)}"
+            for node in ast.walk(source.tree)
+            if is_patch(node, foreign=foreign)
+        ]
     return found
 
 
@@ -45,7 +66,10 @@ class TestMocks:
             "def one(mocker): ...\n"
             "def two(monkeypatch):\n"
             "    monkeypatch.setattr(a, 'b', 1)\n"
-            "    monkeypatch.setenv('A', 'b')\n",
+            "    monkeypatch.setenv('A', 'b')\n"
+            "from quickbooks import QuickBooks\n"
+            "def three(monkeypatch):\n"
+            "    monkeypatch.setattr(QuickBooks, 'url', 1)\n",
         )
 
         assert patches_in([planted]) == [

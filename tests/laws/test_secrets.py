@@ -19,8 +19,8 @@ SHAPES = {
         r"(?<![\w.])/(root|work|workspace|Users)/\w|(?<![\w.])/home/(?!feebridge\b)\w"
     ),
     "e-mail of a person": re.compile(
-        r"\b[\w.+-]+@(?!([\w-]+\.)*(example|test|invalid|localhost)\b|example\.|acr-online\.rw)"
-        r"[a-z0-9-]+(\.[a-z0-9-]+)*\.(com|net|org|rw|io|edu)\b"
+        r"\b[\w.+-]{2,}@(?!([\w-]+\.)*(example|test|invalid|localhost|intuit)\b|example\.|acr-online\.rw)"
+        r"[a-z0-9-]{2,}(\.[a-z0-9-]+)*\.(com|net|org|rw|io|edu)\b"
     ),
 }
 GENERATED = ("requirements.lock", "requirements-dev.lock")
