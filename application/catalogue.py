@@ -1,4 +1,4 @@
-"""Every cause: code, title, why, what to do, who, retry rule, status, exit code; Stop."""
+"""What a cause says in one case, and which exit code several make; Stop."""
 
 import re
 import unicodedata
