@@ -84,6 +84,7 @@ class Books:
     environment: str = "simulator"
     suspended: bool = False
     merged: set[int] = field(default_factory=set)
+    strangers: dict[str, str] = field(default_factory=dict)
     rows: dict[str, dict[int, Row]] = field(
         default_factory=lambda: {entity: {} for entity in KINDS}
     )
@@ -184,6 +185,7 @@ class Books:
                     "environment": self.environment,
                     "suspended": self.suspended,
                     "merged": sorted(self.merged),
+                    "strangers": self.strangers,
                     "next_number": self.next_number,
                 }
             ),

@@ -1,5 +1,6 @@
 """A company as it is opened: CompanyInfo, Preferences, its first accounts and terms."""
 
+from copy import deepcopy
 from typing import Final
 
 from qbo_simulator.books import Books
@@ -28,6 +29,52 @@ FIRST_ACCOUNTS: Final = (
     ("Undeposited Funds", "Other Current Asset", "UndepositedFunds", "Asset"),
     ("Bank of Kigali", "Bank", "Checking", "Asset"),
 )
+PREFERENCES: Final[Thing] = {
+    "AccountingInfoPrefs": {
+        "FirstMonthOfFiscalYear": "January",
+        "UseAccountNumbers": False,
+        "TaxYearMonth": "January",
+        "ClassTrackingPerTxn": False,
+        "ClassTrackingPerTxnLine": False,
+        "TrackDepartments": False,
+        "TaxForm": "6",
+        "CustomerTerminology": "Customers",
+        "DepartmentTerminology": "Location",
+        "BookCloseDate": "2021-12-31",
+    },
+    "ProductAndServicesPrefs": {"ForSales": True, "ForPurchase": False},
+    "SalesFormsPrefs": {
+        "CustomTxnNumbers": True,
+        "AutoApplyCredit": False,
+        "AutoApplyPayments": False,
+        "AllowDeposit": False,
+        "AllowDiscount": False,
+        "AllowEstimates": True,
+        "AllowServiceDate": False,
+        "AllowShipping": False,
+        "DefaultTerms": {"value": "1"},
+        "DefaultCustomerMessage": "Thank you.",
+    },
+    "EmailMessagesPrefs": {},
+    "VendorAndPurchasesPrefs": {"BillableExpenseTracking": False},
+    "TimeTrackingPrefs": {"UseServices": False},
+    "TaxPrefs": {"UsingSalesTax": False, "PartnerTaxEnabled": False},
+    "CurrencyPrefs": {"MultiCurrencyEnabled": False, "HomeCurrency": {"value": "RWF"}},
+    "OtherPrefs": {
+        "NameValue": [
+            {"Name": "SalesFormsPrefs.DefaultCustomerMessage", "Value": "Thank you."},
+            {"Name": "SalesFormsPrefs.DefaultItem", "Value": "1"},
+        ]
+    },
+    "domain": "QBO",
+    "sparse": False,
+    "Id": "1",
+    "SyncToken": "3",
+    "MetaData": {
+        "CreateTime": "2019-01-01T08:00:00-08:00",
+        "LastUpdatedTime": "2026-01-05T08:00:00-08:00",
+    },
+}
 
 
 def opened(realm_id: str, *, keeper: Keeper, name: str, environment: str) -> Books:
@@ -35,7 +82,7 @@ def opened(realm_id: str, *, keeper: Keeper, name: str, environment: str) -> Boo
     return Books(
         realm_id=realm_id,
         company=_company(name),
-        preferences=_preferences(),
+        preferences=deepcopy(PREFERENCES),
         keeper=keeper,
         environment=environment,
     )
@@ -70,55 +117,6 @@ def _company(name: str) -> Thing:
         "sparse": False,
         "Id": "1",
         "SyncToken": "5",
-        "MetaData": {
-            "CreateTime": "2019-01-01T08:00:00-08:00",
-            "LastUpdatedTime": "2026-01-05T08:00:00-08:00",
-        },
-    }
-
-
-def _preferences() -> Thing:
-    return {
-        "AccountingInfoPrefs": {
-            "FirstMonthOfFiscalYear": "January",
-            "UseAccountNumbers": False,
-            "TaxYearMonth": "January",
-            "ClassTrackingPerTxn": False,
-            "ClassTrackingPerTxnLine": False,
-            "TrackDepartments": False,
-            "TaxForm": "6",
-            "CustomerTerminology": "Customers",
-            "DepartmentTerminology": "Location",
-            "BookCloseDate": "2021-12-31",
-        },
-        "ProductAndServicesPrefs": {"ForSales": True, "ForPurchase": False},
-        "SalesFormsPrefs": {
-            "CustomTxnNumbers": True,
-            "AutoApplyCredit": False,
-            "AutoApplyPayments": False,
-            "AllowDeposit": False,
-            "AllowDiscount": False,
-            "AllowEstimates": True,
-            "AllowServiceDate": False,
-            "AllowShipping": False,
-            "DefaultTerms": {"value": "1"},
-            "DefaultCustomerMessage": "Thank you.",
-        },
-        "EmailMessagesPrefs": {},
-        "VendorAndPurchasesPrefs": {"BillableExpenseTracking": False},
-        "TimeTrackingPrefs": {"UseServices": False},
-        "TaxPrefs": {"UsingSalesTax": False, "PartnerTaxEnabled": False},
-        "CurrencyPrefs": {"MultiCurrencyEnabled": False, "HomeCurrency": {"value": "RWF"}},
-        "OtherPrefs": {
-            "NameValue": [
-                {"Name": "SalesFormsPrefs.DefaultCustomerMessage", "Value": "Thank you."},
-                {"Name": "SalesFormsPrefs.DefaultItem", "Value": "1"},
-            ]
-        },
-        "domain": "QBO",
-        "sparse": False,
-        "Id": "1",
-        "SyncToken": "3",
         "MetaData": {
             "CreateTime": "2019-01-01T08:00:00-08:00",
             "LastUpdatedTime": "2026-01-05T08:00:00-08:00",

@@ -121,6 +121,10 @@ def refuse_taken_number(desk: Desk, whole: Thing, *, own_id: int | None) -> None
     for holder in desk.books.numbered(number):
         if holder != own_id:
             raise refusals.duplicate_number(number, txn_type="Invoice", txn_id=holder)
+    stranger = desk.books.strangers.get(number)
+    if stranger is not None and desk.knobs.docnumber_scope == "sales":
+        txn_type, _, txn_id = stranger.rpartition(" ")
+        raise refusals.duplicate_number(number, txn_type=txn_type, txn_id=int(txn_id))
 
 
 def voided(whole: Thing) -> Thing:

@@ -16,6 +16,8 @@ class Keeper:
             # WAL survives a killed process; FULL would only add the loss of power to that.
             self._file.execute("PRAGMA journal_mode=WAL")
             self._file.execute("PRAGMA synchronous=NORMAL")
+            # A checkpoint is the only moment that waits for the disk; make it rare.
+            self._file.execute("PRAGMA wal_autocheckpoint=10000")
             self._file.execute(
                 "CREATE TABLE IF NOT EXISTS kept (kind TEXT, realm TEXT, name TEXT, value BLOB,"
                 " PRIMARY KEY (kind, realm, name)) WITHOUT ROWID"
@@ -30,19 +32,11 @@ class Keeper:
         """Make everything noted durable, all of it or nothing."""
         if self._file is None or not self._waiting:
             return
+        gone = [key for key, value in self._waiting.items() if value is None]
+        rows = [(*key, value) for key, value in self._waiting.items() if value is not None]
         self._file.execute("BEGIN IMMEDIATE")
-        for (kind, realm, name), value in self._waiting.items():
-            if value is None:
-                self._file.execute(
-                    "DELETE FROM kept WHERE kind = ? AND realm = ? AND name = ?",
-                    (kind, realm, name),
-                )
-            else:
-                self._file.execute(
-                    "INSERT INTO kept VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET value ="
-                    " excluded.value",
-                    (kind, realm, name, value),
-                )
+        self._file.executemany("REPLACE INTO kept VALUES (?, ?, ?, ?)", rows)
+        self._file.executemany("DELETE FROM kept WHERE kind = ? AND realm = ? AND name = ?", gone)
         self._file.execute("COMMIT")
         self._waiting.clear()
 

@@ -11,8 +11,8 @@ CHOICES: Final = {
     "throttle_body": ("turn", "xml", "json"),
     "windows": ("sliding", "fixed"),
     "missing_item": ("refuse", "default", "ignore"),
-    "docnumber_scope": ("type", "sales"),
     "docnumber_length": ("2050", "6000"),
+    "docnumber_scope": ("type", "sales"),
     "delete_paid": ("6000", "620", "800"),
     "tracking_off": ("ignore", "5020", "6000"),
     "max_results": ("refuse", "cap"),
@@ -52,9 +52,9 @@ class Knobs:
     windows: str = "sliding"
     missing_item: str = "refuse"
     duplicate_warning: bool = True
-    docnumber_scope: str = "type"
     docnumber_when_auto: bool = False
     docnumber_length: str = "2050"
+    docnumber_scope: str = "type"
     number_not_kept: bool = False
     auto_apply_credit: bool = False
     money_scale: int = 2

@@ -173,6 +173,7 @@ class World:
                 environment=found["environment"],
                 suspended=found["suspended"],
                 merged=set(found["merged"]),
+                strangers=found["strangers"],
                 next_number=found["next_number"],
             )
             self._surround(books)

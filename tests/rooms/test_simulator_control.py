@@ -4,7 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.rooms.simulator_support import RunningSimulator, Thing, invoice_body
+from qbo_simulator.faults import COMMITS
+from qbo_simulator.knobs import Knobs
+from tests.rooms.simulator_support import ROOT, RunningSimulator, Thing, invoice_body
 
 
 @pytest.fixture(scope="module")
@@ -191,3 +193,12 @@ class TestAViolation:
         simulator.query("select * from Invoice")
 
         assert simulator.violations() == {}
+
+
+class TestTheReferencePage:
+    def test_names_every_knob_and_every_fault(self) -> None:
+        page = (ROOT / "docs/reference/simulator.md").read_text()
+
+        unnamed = [name for name in (*Knobs().shown(), *COMMITS) if f"`{name}`" not in page]
+
+        assert unnamed == []

@@ -52,9 +52,9 @@ class TestACustomer:
         assert post(simulator, DisplayName=name).json["Customer"]["DisplayName"] == name
 
     def test_42_has_a_valid_address(self, simulator: RunningSimulator) -> None:
-        bad = post(simulator, DisplayName="Uwase", PrimaryEmailAddr={"Address": "a@b"})
+        bad = post(simulator, DisplayName="Uwase", PrimaryEmailAddr={"Address": "a@example"})
         web = post(simulator, DisplayName="Uwase", WebAddr={"URI": "example.com"})
-        good = post(simulator, DisplayName="Uwase", PrimaryEmailAddr={"Address": "a@b.rw"})
+        good = post(simulator, DisplayName="Uwase", PrimaryEmailAddr={"Address": "a@example.rw"})
 
         assert (bad.code, web.code, good.status) == ("2210", "2200", 200)
         assert bad.json["Fault"]["Error"][0]["element"] == "PrimaryEmailAddr"
@@ -65,7 +65,7 @@ class TestACustomer:
             ("DisplayName", "x" * 501, 500),
             ("GivenName", "x" * 101, 100),
             ("PrintOnCheckName", "x" * 111, 110),
-            ("PrimaryEmailAddr", {"Address": "x" * 96 + "@b.rw"}, 100),
+            ("PrimaryEmailAddr", {"Address": "x" * 90 + "@example.rw"}, 100),
             ("PrimaryPhone", {"FreeFormNumber": "1" * 31}, 30),
         ],
     )
