@@ -170,9 +170,9 @@ class Auth:
             return AuthUnknown(why=reason.why, sent=True)
         if answer.status == _OK:
             return _pair(body)
-        error = body.get("error")
+        error = str(body.get("error"))
         if answer.status in {_BAD_REQUEST, _UNAUTHORIZED} and error in _REFUSALS:
-            return AuthRefused(error=str(error))
+            return AuthRefused(error=error)
         return AuthUnknown(why=f"status_{answer.status}", sent=True)
 
     def _post(

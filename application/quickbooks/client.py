@@ -223,6 +223,10 @@ class Client:
         exact = tuple(one for one in found if one.doc_number in wanted)
         return LookUp(exact, asked_at, _date_of(answer))
 
+    def count_numbered(self) -> int | Refused | Unknown:
+        """Count the invoices whose number has our form, whoever made them."""
+        return self._judged(self._query(wire.query_own_count()), read=wire.read_count)
+
     def document_by_id(self, quickbooks_id: str) -> Document | Missing | Refused | Unknown:
         """Read one invoice."""
         return self._judged(self._get(f"invoice/{quickbooks_id}"), read=wire.read_document)

@@ -151,7 +151,7 @@ def company_of(row: object) -> Company:
     entry = _entry(row, name="CompanyInfo")
     pairs = entry.get("NameValue")
     named = {
-        pair.get("Name"): pair.get("Value")
+        str(pair.get("Name")): pair.get("Value")
         for pair in (pairs if isinstance(pairs, list) else ())
         if isinstance(pair, dict)
     }

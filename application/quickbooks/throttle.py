@@ -1,8 +1,8 @@
 """Permits a realm: 10/s, 500/min, 40 batches/min, 10 in flight, pause after 429."""
 
 import threading
-from collections import deque
-from collections.abc import Callable
+from bisect import insort
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -14,6 +14,7 @@ _CLEAN_MINUTES = 5
 _BUSY_LOOK_MS = 10
 _SLACK_MS = 5  # two processes' clocks and a loopback's jitter, however fast the clock runs
 _NAP_MS = 1_000
+_ON_THE_WAY_MS = 200  # real ones: how long a request may take to reach QuickBooks' counter
 
 
 class Use(Enum):
@@ -38,26 +39,26 @@ class Permit:
     """The right to send one request; it counts from `take` until its window has passed.
 
     Until `sent` is called it counts as if it were being sent at every moment, so that connecting
-    slowly cannot push two seconds' requests into one.
+    slowly cannot push two seconds' requests into one. After that it counts as arriving with its
+    answer, or 200 ms later when the answer takes longer: QuickBooks counts arrivals, not sends.
     """
 
     def __init__(self, throttle: "Throttle", *, use: Use) -> None:
         self._throttle = throttle
         self._use = use
-        self._sent = False
+        self._counted_ms: int | None = None
         self._back = False
 
     def sent(self) -> None:
         """Note that the request is on its way."""
-        if not self._sent:
-            self._sent = True
-            self._throttle._note_sent(self._use)  # noqa: SLF001 - both halves of one limiter
+        if self._counted_ms is None:
+            self._counted_ms = self._throttle._note_sent(self._use)  # noqa: SLF001 - two halves of one limiter
 
     def give_back(self) -> None:
         """Free the place in flight; a request never sent is not counted any longer."""
         if not self._back:
             self._back = True
-            self._throttle._note_back(self._use, sent=self._sent)  # noqa: SLF001 - as above
+            self._throttle._note_back(self._use, counted_ms=self._counted_ms)  # noqa: SLF001 - as above
 
 
 class Throttle:
@@ -116,8 +117,8 @@ class Throttle:
         self._breaker = _Breaker(
             after=breaker_after, first_ms=scaled(breaker_min_s), most_ms=scaled(breaker_most_s)
         )
-        self._requests: deque[int] = deque()
-        self._bundles: deque[int] = deque()
+        self._requests: list[int] = []
+        self._bundles: list[int] = []
         self._open_requests = 0
         self._open_bundles = 0
         self._in_flight = 0
@@ -138,6 +139,11 @@ class Throttle:
         """Bundles a minute we allow ourselves now."""
         with self._lock:
             return self._bundle_rate(self._now())
+
+    def paused_ms(self) -> int:
+        """Return how much longer the company rests after a 429; 0 when it does not."""
+        with self._lock:
+            return max(0, self._paused_until_ms - self._now())
 
     def wait_ms(self, use: Use, *, beside_bundles: bool = False) -> int:
         """Return how long until such a request may go; 0 = now.
@@ -222,7 +228,7 @@ class Throttle:
             most -= max(0, self._bundle_rate(now) - used)
         return self._window(self._requests, self._minute_ms, most=most, now=now)
 
-    def _window(self, sent: deque[int], length_ms: int, *, most: int, now: int) -> int:
+    def _window(self, sent: Sequence[int], length_ms: int, *, most: int, now: int) -> int:
         return _wait_in(sent, length_ms, most=most - self._open_requests, now=now)
 
     def _bundle_rate(self, now: int) -> int:
@@ -232,23 +238,32 @@ class Throttle:
     def _forget(self, now: int) -> None:
         for sent in (self._requests, self._bundles):
             while sent and now - sent[0] >= self._minute_ms:
-                sent.popleft()
+                del sent[0]
 
-    def _note_sent(self, use: Use) -> None:
+    def _note_sent(self, use: Use) -> int:
         with self._lock:
-            now = self._now()
+            counted_ms = self._now() + _ON_THE_WAY_MS
             self._open_requests -= 1
-            self._requests.append(now)
+            insort(self._requests, counted_ms)
             if use is Use.BUNDLE:
                 self._open_bundles -= 1
-                self._bundles.append(now)
+                insort(self._bundles, counted_ms)
+            return counted_ms
 
-    def _note_back(self, use: Use, *, sent: bool) -> None:
+    def _note_back(self, use: Use, *, counted_ms: int | None) -> None:
         with self._lock:
             self._in_flight -= 1
-            if not sent:
+            if counted_ms is None:
                 self._open_requests -= 1
                 self._open_bundles -= use is Use.BUNDLE
+                return
+            now = self._now()
+            if now < counted_ms:
+                self._requests.remove(counted_ms)
+                insort(self._requests, now)
+                if use is Use.BUNDLE:
+                    self._bundles.remove(counted_ms)
+                    insort(self._bundles, now)
 
     def _now(self) -> int:
         return self._world.clock.since_boot_ms()
@@ -279,8 +294,8 @@ class Throttle:
         unseen = 2 * self._per_second + self._in_flight_max
         requests = sorted((*spent.requests, *[later] * unseen))
         bundles = sorted((*spent.bundles, *[later] * self._in_flight_max))
-        self._requests.extend(min(now, away + at) for at in requests)
-        self._bundles.extend(min(now, away + at) for at in bundles)
+        self._requests = [min(now, away + at) for at in requests]
+        self._bundles = [min(now, away + at) for at in bundles]
         self._paused_until_ms = min(away + spent.paused_until, now + self._pause_most_ms)
         self._forget(now)
 
@@ -316,7 +331,7 @@ class _Breaker:
         return _BUSY_LOOK_MS if in_flight else 0
 
 
-def _wait_in(sent: deque[int], length_ms: int, *, most: int, now: int) -> int:
+def _wait_in(sent: Sequence[int], length_ms: int, *, most: int, now: int) -> int:
     """Return how long until fewer than `most` of these lie in the window."""
     if most <= 0:
         return _BUSY_LOOK_MS

@@ -172,6 +172,18 @@ def read_documents(answer: Answer) -> tuple[Document, ...] | Refused | Unknown:
     return _rows(answer, entity="Invoice", of=document_of)
 
 
+def read_count(answer: Answer) -> int | Refused | Unknown:
+    """Return the number of a counting query."""
+    body = _readable(answer)
+    if not isinstance(body, dict):
+        return body
+    page = body.get("QueryResponse")
+    count = page.get("totalCount") if isinstance(page, dict) else None
+    if type(count) is not int:
+        return Unknown(why="no_count", intuit_tid=answer.intuit_tid)
+    return count
+
+
 def read_parties(answer: Answer, *, kind: str) -> tuple[Party, ...] | Refused | Unknown:
     """Return the customers, vendors or employees of a query's answer."""
     return _rows(answer, entity=kind, of=lambda row: party_of(row, kind=kind))
@@ -217,6 +229,11 @@ def query_documents(numbers: Sequence[str]) -> str:
     """Return the query for invoices by number."""
     wanted = ", ".join(quoted(number) for number in numbers)
     return f"{_ALL_OF} Invoice where DocNumber in ({wanted}) maxresults {PAGE_ROWS}"
+
+
+def query_own_count() -> str:
+    """Return the query for how many invoices carry a number of our form."""
+    return "select count(*) from Invoice where DocNumber like 'MIS-%'"
 
 
 def query_parties(entity: str, *, name: str) -> str:

@@ -238,7 +238,9 @@ class TestCompany:
         )
 
     def test_may_say_little(self) -> None:
-        found = wire.read_company(answer({"CompanyInfo": {"CompanyName": "U", "NameValue": [1]}}))
+        pairs = [1, {"Name": []}]
+
+        found = wire.read_company(answer({"CompanyInfo": {"CompanyName": "U", "NameValue": pairs}}))
 
         assert found == shapes.Company("U", None, None, None, None)
 
