@@ -1,9 +1,11 @@
 """One call of the program: how to answer, who to ask, which request it is."""
 
 import sys
+import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
@@ -34,7 +36,7 @@ class Call:
         self.command = ""
         self.environment: str | None = None
         self.currency: str | None = None
-        self._services: Services | None = None
+        self._log_folder = Path("logs")
         self.prompts = sys.stdin.isatty() and sys.stderr.isatty() and not ask.yes
 
     @classmethod
@@ -57,15 +59,30 @@ class Call:
         with wiring.build(settings) as services:
             self.environment = services.environment.value
             self.currency = services.currency
+            self._log_folder = services.settings.feebridge_home / services.settings.log_dir
             if services.place.demo and settings is None:
                 self.screen.note("No MIS is set: using the demo MIS and the simulator.")
-            self._services = services
+                if not services.place.mis_file.exists():
+                    services.make_demo()
             yield services
 
-    def log_fault(self, traced: str) -> None:
-        """Keep the trace of an unexpected error in the log, under the request id."""
-        if self._services is not None:
-            self._services.logs.fault(traced, request_id=self.request_id)
+    def log_fault(self, error: Exception) -> None:
+        """Keep where an unexpected error arose in `app.log`, under the request id.
+
+        What it said stays out: it may name a person.
+        """
+        from application.logs import Logs  # noqa: PLC0415 - structlog is slow to load
+
+        frames = traceback.extract_tb(error.__traceback__)
+        where = " < ".join(f"{one.filename}:{one.lineno} {one.name}" for one in reversed(frames))
+        logs = Logs.open(self._log_folder)
+        logs.event(
+            "program.failed",
+            level="error",
+            request_id=self.request_id,
+            template=f"{type(error).__name__} {where}",
+        )
+        logs.close()
 
     def done(
         self,

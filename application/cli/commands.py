@@ -77,10 +77,9 @@ def run(words: Sequence[str]) -> int:
     except (KeyboardInterrupt, typer.Abort):
         call.screen.complain("Stopped.")
         return EXIT_INTERRUPTED
-    except Exception:  # noqa: BLE001 - the outermost handler: a person gets words, the log the trace
-        traced = traceback.format_exc()
-        call.log_fault(traced)
-        return failures.tell(failures.of_fault(traced), call=call)
+    except Exception as error:  # noqa: BLE001 - the outermost handler: words for people, frames for the log
+        call.log_fault(error)
+        return failures.tell(failures.of_fault(traceback.format_exc()), call=call)
     finally:
         call.screen.flush()
 

@@ -123,7 +123,12 @@ def _in_quickbooks(call: Call, *, services: "Services", report: Report) -> None:
         Column(f"TOTAL {services.currency}", number=True),
     ]
     rows = [
-        [printable(one.doc_number), one.quickbooks_id, one.dated.isoformat(), money(one.total)]
+        [
+            printable(one.doc_number or ""),
+            one.quickbooks_id,
+            one.dated.isoformat(),
+            money(one.total),
+        ]
         for one in sorted(found, key=lambda one: one.doc_number or "")
     ]
     call.screen.table(columns, rows)

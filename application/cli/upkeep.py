@@ -15,11 +15,9 @@ from application.cli.printing import counted, day
 from application.invoices.model import Environment, doc_number
 
 if TYPE_CHECKING:
-    from application.services.checks import Check
     from application.services.connection import ConnectionState
     from application.wiring import Services
 
-EXIT_FOUND: Final = 8
 REASON_MOST: Final = 200
 DOT_ENV: Final = """# Settings of Feebridge, as in docs/reference/settings.md. Keep them secret.
 ENCRYPTION_KEYS={key}
@@ -133,46 +131,6 @@ def disconnect(call: Call, *, confirm: str | None) -> int:
         return call.done({"connected": False, "revoked": revoked}, message=message)
 
 
-# -- checks ---------------------------------------------------------------------------------------
-
-
-def doctor(call: Call) -> int:
-    """Run every check."""
-    with call.services() as services:
-        checks = services.checks.all()
-        for one in checks:
-            _say_check(call, check=one)
-        problems = sum(one.result == "fail" for one in checks)
-        advice = sum(one.result == "warn" for one in checks)
-        message = f"{counted(problems, 'problem')}, {advice} advice."
-        call.screen.say(message)
-        return call.done(
-            {
-                "checks": [
-                    {
-                        "name": one.name,
-                        "result": one.result,
-                        "text": one.text,
-                        "remedy": one.remedy,
-                        "error_code": one.cause,
-                    }
-                    for one in checks
-                ],
-                "problems": problems,
-                "advice": advice,
-            },
-            message=message,
-            exit_code=EXIT_FOUND if problems else 0,
-        )
-
-
-def _say_check(call: Call, *, check: "Check") -> None:
-    call.screen.say(f"[{check.result}] {printable(check.name)}: {printable(check.text)}")
-    if check.remedy and check.result != "ok":
-        for line in check.remedy.splitlines():
-            call.screen.say(f"       Do:  {line}")
-
-
 # -- holds and runs -------------------------------------------------------------------------------
 
 
@@ -254,10 +212,9 @@ def _write_private(path: Path, *, text: str) -> None:
 def migrate(call: Call) -> int:
     """Bring our own database to this version."""
     with call.services() as services:
-        head = services.audit.head()  # opening our database brings it up to date
-        message = f"Our own database is at this version; its audit log ends at entry {head.id}."
+        message = services.migrate()
         call.screen.say(message)
-        return call.done({"audit_entries": head.id}, message=message)
+        return call.done({"store": message}, message=message)
 
 
 def completion(shell: str) -> int:

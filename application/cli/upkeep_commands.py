@@ -58,11 +58,17 @@ def disconnect(
     return upkeep.disconnect(Call.of(context), confirm=confirm)
 
 
-def doctor(context: typer.Context) -> int:
+def doctor(
+    context: typer.Context,
+    bundle: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write versions, settings without secrets, log lines."),
+    ] = None,
+) -> int:
     """Check everything a run needs, each with its fix."""
-    from application.cli import upkeep
+    from application.cli import doctor as office
 
-    return upkeep.doctor(Call.of(context))
+    return office.doctor(Call.of(context), bundle=bundle)
 
 
 def init(
