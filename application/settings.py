@@ -1,5 +1,6 @@
 """Every setting: unit in the name, limits, and how settings must agree with each other."""
 
+import os
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -51,9 +52,12 @@ class Settings(BaseSettings):
     """What the environment or `.env` says; every field is upper case there."""
 
     model_config = SettingsConfigDict(
-        env_file=".env", env_file_encoding="utf-8", extra="ignore", hide_input_in_errors=True
+        env_file_encoding="utf-8", extra="ignore", hide_input_in_errors=True
     )
 
+    feebridge_home: Path = Field(
+        default=Path(), description="Folder of .env, logs and our own files."
+    )
     mis_database_url: SecretStr | None = Field(
         default=None, description="The MIS database. Absent: the demo MIS."
     )
@@ -153,14 +157,24 @@ class Settings(BaseSettings):
     )
 
     @classmethod
-    def load(cls, **overrides: object) -> Self:
+    def load(cls, *, checkout: Path, **overrides: object) -> Self:
         """Return the settings of this process.
+
+        Args:
+            checkout: Where `.env` and relative folders are looked for, unless FEEBRIDGE_HOME
+                names another folder.
+            overrides: Values that win over the environment, by field.
 
         Raises:
             SettingWrong: A value is not allowed or two values disagree; exit 9.
         """
+        home = Path(os.environ.get("FEEBRIDGE_HOME") or checkout)  # noqa: TID251 - the one reader
         try:
-            settings = cls(**overrides)  # type: ignore[arg-type]  # pydantic checks each value
+            settings = cls(
+                _env_file=home / ".env",  # type: ignore[call-arg]  # pydantic-settings' own
+                feebridge_home=home,
+                **overrides,  # type: ignore[arg-type]  # pydantic checks each value
+            )
         except ValidationError as wrong:
             first = wrong.errors()[0]
             raise SettingWrong(

@@ -1,0 +1,372 @@
+"""student -> QuickBooks customer: create first, look up on 6240, own intent."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from application.invoices import mapping
+from application.invoices.model import (
+    CustomerDraft,
+    Intent,
+    IntentState,
+    Kind,
+    Party,
+    Realm,
+    Student,
+    request_id,
+)
+from application.invoices.outcomes import (
+    Ok,
+    Outcome,
+    Passing,
+    Refused,
+    Unknown,
+    absence_counts_from,
+)
+from application.invoices.retries import Step, next_step, stop_for, wait_before_ms
+from application.quickbooks import wire
+from application.quickbooks.client import Client, Sending, Work
+from application.quickbooks.lanes import Lanes
+from application.services.plans import pages_of
+from application.store.audit import Actor
+from application.store.customers import Customers as Links
+from application.store.journal import Journal, NewIntent, Receipt, Refusal
+from application.store.leases import Lease
+from application.world import Gate, Waits, World
+
+OPERATION = "create-customer"
+PAGE = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Linked:
+    """The payer has a customer in QuickBooks."""
+
+    customer_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Blocked:
+    """The payer cannot have one until a person acts."""
+
+    refused: Refused
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """Nobody can tell yet; the payer's invoices wait."""
+
+    until: datetime
+
+
+Answer = Linked | Blocked | Parked
+
+
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """What one page of customers is sent with."""
+
+    realm: Realm
+    lease: Lease
+    by: Actor
+    about_to_send: Callable[[Work], None]
+    every: Callable[[], None]
+    stop: Callable[[], bool]
+    both: bool
+    max_retries: int
+    sends_max: int
+
+
+@dataclass(slots=True)
+class _Round:
+    """The payers of one page and what is known of each so far."""
+
+    drafts: dict[str, CustomerDraft]
+    answers: dict[str, Answer] = field(default_factory=dict)
+    intents: dict[int, Intent] = field(default_factory=dict)
+    attempts: dict[int, int] = field(default_factory=dict)
+
+
+class Customers:
+    """Makes sure that payers have customers."""
+
+    def __init__(
+        self,
+        *,
+        journal: Journal,
+        links: Links,
+        client: Client,
+        lanes: Lanes,
+        world: World,
+        waits: Waits,
+    ) -> None:
+        self._journal = journal
+        self._links = links
+        self._client = client
+        self._lanes = lanes
+        self._world = world
+        self._waits = waits
+
+    def ids_for(self, students: Mapping[str, Student], *, errand: Errand) -> dict[str, Answer]:
+        """Return an answer for each payer code; creates the customers that are missing.
+
+        Raises:
+            Stop: The realm waits for a person, or the lease is gone.
+        """
+        known = self._links.ids_of(errand.realm.tag, list(students))
+        answers: dict[str, Answer] = {code: Linked(one) for code, one in known.items()}
+        missing = {code: one for code, one in students.items() if code not in known}
+        if missing:
+            answers |= self._create(missing, errand=errand)
+        return answers
+
+    def relink(self, code: str, *, errand: Errand) -> Answer:
+        """Close a link that QuickBooks rejected and look the customer up again."""
+        self._links.unlink(errand.realm.tag, code, by=errand.by, lease=errand.lease)
+        answer = self._look(code, errand=errand)
+        if isinstance(answer, Linked):
+            return answer
+        return Blocked(Refused("customer_inactive"))
+
+    def _create(self, students: Mapping[str, Student], *, errand: Errand) -> dict[str, Answer]:
+        drafts = {code: mapping.customer_draft_of(one) for code, one in students.items()}
+        work = _Round(drafts=drafts)
+        earlier = self._journal.intents_of(errand.realm.tag, kind=Kind.CUSTOMER, keys=list(drafts))
+        fresh: list[str] = []
+        for code in drafts:
+            intent = earlier.get(code)
+            if intent is not None and intent.unsettled:
+                work.answers[code] = self._settle(intent, work=work, errand=errand)
+            else:
+                fresh.append(code)
+        pages = self._intend(fresh, earlier=earlier, work=work, errand=errand)
+        self._drain(iter(pages), work=work, errand=errand)
+        return work.answers
+
+    def _intend(
+        self,
+        codes: Sequence[str],
+        *,
+        earlier: Mapping[str, Intent],
+        work: _Round,
+        errand: Errand,
+    ) -> list[list[Sending]]:
+        pages: list[list[Sending]] = []
+        for page in pages_of(codes, most=PAGE):
+            wanted = [
+                self._wanted(work.drafts[code], earlier=earlier.get(code), realm=errand.realm)
+                for code in page
+            ]
+            intents = self._journal.intend(wanted, lease=errand.lease, by=errand.by)
+            self._world.gate(Gate.CUSTOMER_INTENDED)
+            work.intents.update({intent.id: intent for intent in intents})
+            pages.append([_sending(intent) for intent in intents])
+        return pages
+
+    def _wanted(self, draft: CustomerDraft, *, earlier: Intent | None, realm: Realm) -> NewIntent:
+        payload = wire.customer_bytes(draft)
+        generation = 1
+        if earlier is not None:
+            kept = earlier.state is IntentState.INTENDED and earlier.sends == 0
+            same = kept or (earlier.state is IntentState.INTENDED and earlier.payload == payload)
+            generation = earlier.generation if same else earlier.generation + 1
+        return NewIntent(
+            realm_tag=realm.tag,
+            kind=Kind.CUSTOMER,
+            key=draft.display_name,
+            generation=generation,
+            request_id=request_id(
+                realm, key=draft.display_name, operation=OPERATION, generation=generation
+            ),
+            payload=payload,
+            source_sha256="",
+            invoice_id=None,
+            facts=None,
+        )
+
+    def _drain(self, pages: Iterator[Sequence[Sending]], *, work: _Round, errand: Errand) -> None:
+        for answered in self._lanes.drain(
+            pages,
+            both=errand.both,
+            about_to_send=errand.about_to_send,
+            every=errand.every,
+            stop=errand.stop,
+        ):
+            self._world.gate(Gate.CUSTOMER_ANSWERED)
+            for sending, outcome in zip(answered.sendings, answered.outcomes, strict=True):
+                self._judge(sending, outcome=outcome, work=work, errand=errand)
+        for sending in self._lanes.unsent():
+            until = self._world.clock.now()
+            work.answers.setdefault(sending.key, Parked(until))
+
+    def _judge(self, sending: Sending, *, outcome: Outcome, work: _Round, errand: Errand) -> None:
+        intent = work.intents[sending.intent_id]
+        if isinstance(outcome, Ok):
+            work.answers[sending.key] = self._created(intent, outcome=outcome, errand=errand)
+        elif isinstance(outcome, Unknown):
+            work.answers[sending.key] = self._unclear(intent, outcome=outcome, errand=errand)
+        else:
+            self._refused(intent, outcome=outcome, work=work, errand=errand)
+
+    def _created(self, intent: Intent, *, outcome: Ok, errand: Errand) -> Answer:
+        party = outcome.found
+        if not isinstance(party, Party) or party.display_name != intent.key:
+            return self._unclear(intent, outcome=Unknown("answer_mismatch"), errand=errand)
+        return self._link(intent, party=party, adopted=False, errand=errand)
+
+    def _link(
+        self, intent: Intent | None, *, party: Party, adopted: bool, errand: Errand
+    ) -> Answer:
+        code = party.display_name
+        if intent is not None:
+            self._journal.confirmed(
+                [
+                    Receipt(
+                        intent_id=intent.id,
+                        quickbooks_id=party.quickbooks_id,
+                        sync_token=party.sync_token,
+                        adopted=adopted,
+                    )
+                ],
+                lease=errand.lease,
+                by=errand.by,
+            )
+        self._links.link(
+            errand.realm.tag,
+            code,
+            party.quickbooks_id,
+            adopted=adopted,
+            by=errand.by,
+            lease=errand.lease,
+        )
+        self._world.gate(Gate.CUSTOMER_LINKED)
+        return Linked(party.quickbooks_id)
+
+    def _unclear(self, intent: Intent, *, outcome: Unknown, errand: Errand) -> Answer:
+        absent_from = absence_counts_from(
+            self._world.clock.now(), lease_ended_at=None, grace_ms=self._waits.grace_ms
+        )
+        self._journal.unknown(
+            [intent.id],
+            why=outcome.why,
+            absent_from=absent_from,
+            lease=errand.lease,
+            by=errand.by,
+        )
+        if not outcome.look_now:
+            return Parked(absent_from)
+        answer = self._look(intent.key, errand=errand, intent=intent)
+        return answer if answer is not None else Parked(absent_from)
+
+    def _refused(self, intent: Intent, *, outcome: Refused, work: _Round, errand: Errand) -> None:
+        work.attempts[intent.id] = work.attempts.get(intent.id, 0) + (
+            outcome.passing is Passing.TRANSIENT
+        )
+        step = next_step(
+            outcome,
+            attempts=work.attempts[intent.id],
+            max_retries=errand.max_retries,
+            sends=intent.sends + work.attempts[intent.id],
+            sends_max=errand.sends_max,
+            sign_in_tried=True,
+        )
+        if step in {Step.TRY_AGAIN, Step.PAUSE}:
+            self._journal.passed([intent.id], lease=errand.lease, by=errand.by)
+            self._lanes.again([_sending(intent)], wait_ms=self._wait_ms(step))
+        elif step is Step.STOP:
+            self._journal.passed([intent.id], lease=errand.lease, by=errand.by)
+            raise stop_for(outcome.cause)
+        elif outcome.field in {"email", "phone"}:
+            self._without(intent, outcome=outcome, work=work, errand=errand)
+        else:
+            self._close(intent, outcome=outcome, errand=errand)
+            work.answers[intent.key] = Blocked(outcome)
+
+    def _wait_ms(self, step: Step) -> int:
+        if step is Step.PAUSE:
+            return 0  # the throttle itself holds everything back
+        jitter_ms = self._world.chance.jitter_ms(most_ms=self._waits.retry_delay_ms // 5)
+        return wait_before_ms(retry_delay_ms=self._waits.retry_delay_ms, jitter_ms=jitter_ms)
+
+    def _without(self, intent: Intent, *, outcome: Refused, work: _Round, errand: Errand) -> None:
+        """Create the customer again without contact data that QuickBooks refused."""
+        field_name = outcome.field or "email"
+        draft = work.drafts[intent.key]
+        leaner = mapping.without_contact(draft, field=field_name, reason="refused by QuickBooks")
+        self._close(intent, outcome=outcome, errand=errand)
+        if leaner == draft:
+            work.answers[intent.key] = Blocked(outcome)
+            return
+        work.drafts[intent.key] = leaner
+        closed = self._journal.intents_of(errand.realm.tag, kind=Kind.CUSTOMER, keys=[intent.key])
+        pages = self._intend([intent.key], earlier=closed, work=work, errand=errand)
+        self._lanes.again(pages[0], wait_ms=0)
+
+    def _close(self, intent: Intent, *, outcome: Refused, errand: Errand) -> None:
+        self._journal.refused(
+            [
+                Refusal(
+                    invoice_id=None,
+                    intent_id=intent.id,
+                    cause=outcome.cause,
+                    facts={},
+                    fingerprint="",
+                    run_id=None,
+                    quickbooks_code=outcome.code,
+                    quickbooks_text=outcome.text,
+                    intuit_tid=outcome.intuit_tid,
+                )
+            ],
+            lease=errand.lease,
+            by=errand.by,
+        )
+
+    def _settle(self, intent: Intent, *, work: _Round, errand: Errand) -> Answer:
+        """Find out what became of an earlier unclear creation of this customer."""
+        answer = self._look(intent.key, errand=errand, intent=intent)
+        if answer is not None:
+            return answer
+        now = self._world.clock.now()
+        absent_from = intent.absent_from or absence_counts_from(
+            intent.last_sent_at or now, lease_ended_at=now, grace_ms=self._waits.grace_ms
+        )
+        self._journal.look(intent.id, at=now)
+        if now < absent_from or intent.looks == 0:
+            return Parked(absent_from)
+        self._journal.absent([intent.id], again=True, lease=errand.lease, by=errand.by)
+        work.intents[intent.id] = intent
+        self._drain(iter([[_sending(intent)]]), work=work, errand=errand)
+        return work.answers.get(intent.key, Parked(now))
+
+    def _look(self, code: str, *, errand: Errand, intent: Intent | None = None) -> Answer | None:
+        """Search QuickBooks for a name: a link, a reason why not, or None when it is not there."""
+        found = self._client.parties_named(code)
+        if isinstance(found, Refused | Unknown):
+            return None
+        mine = [one for one in found.parties if one.kind == "Customer" and one.active]
+        exact = [one for one in mine if one.display_name == code]
+        if len(exact) == 1:
+            owner = self._links.payer_of(errand.realm.tag, exact[0].quickbooks_id)
+            if owner in {None, code}:
+                return self._link(intent, party=exact[0], adopted=True, errand=errand)
+        if not found.parties:
+            return None
+        inactive = [one for one in found.parties if one.kind == "Customer" and not one.active]
+        cause = (
+            "customer_inactive"
+            if inactive and len(inactive) == len(found.parties)
+            else "duplicate_customer_name"
+        )
+        if intent is not None:
+            self._close(intent, outcome=Refused(cause), errand=errand)
+        return Blocked(Refused(cause))
+
+
+def _sending(intent: Intent) -> Sending:
+    return Sending(
+        intent_id=intent.id,
+        kind=Kind.CUSTOMER,
+        key=intent.key,
+        request_id=intent.request_id,
+        payload=intent.payload,
+    )

@@ -1,0 +1,153 @@
+"""read-only answers: counts, preview, status, runs, causes, one invoice's history."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from application.invoices.model import MisInvoice, Status
+from application.mis.reader import Counts, MisReader
+from application.services.plans import Plan, Plans
+from application.store.journal import (
+    CauseCount,
+    Journal,
+    ReceiptRecord,
+    RefusalRecord,
+    TimelineEntry,
+)
+from application.store.runs import Run, Runs
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """Where the invoices stand; the four counts add up to the total."""
+
+    total: int
+    not_synced: int
+    synced: int
+    failed: int
+    in_progress: int
+    amounts: dict[str, Decimal]  # total, not_synced, synced, failed, in_progress
+    unknown_status: int
+
+    @property
+    def percent(self) -> Decimal:
+        """Synced out of total, two places; 0.00 without invoices."""
+        if not self.total:
+            return Decimal("0.00")
+        return (Decimal(100 * self.synced) / self.total).quantize(Decimal("0.01"))
+
+
+@dataclass(frozen=True, slots=True)
+class Previewed:
+    """One invoice as the next run would meet it."""
+
+    plan: Plan
+    amount: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What the next run would send first."""
+
+    invoices: tuple[Previewed, ...]
+    waiting: int
+    limit: int
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """The failures of one cause."""
+
+    count: CauseCount
+    amount: Decimal
+    looks_fixed: int
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """One invoice: its row, what our store knows, and what happened to it."""
+
+    invoice: MisInvoice
+    plan: Plan
+    receipt: ReceiptRecord | None
+    refusal: RefusalRecord | None
+    timeline: tuple[TimelineEntry, ...]
+
+
+class Progress:
+    """Answers questions; reads the MIS and our store, never QuickBooks, and writes nothing."""
+
+    def __init__(self, *, reader: MisReader, plans: Plans, journal: Journal, runs: Runs) -> None:
+        self._reader = reader
+        self._plans = plans
+        self._journal = journal
+        self._runs = runs
+
+    def counts(self) -> Statistics:
+        """Return how many invoices stand where, and their amounts."""
+        counts: Counts = self._reader.counts(rule=self._plans.rules.amount)
+        return statistics_of(counts)
+
+    def waiting(self) -> int:
+        """Return how many invoices are not synced."""
+        return self.counts().not_synced
+
+    def preview(self, *, limit: int, offset: int, realm_tag: str | None = None) -> Preview:
+        """Return the next waiting invoices with every problem they have.
+
+        Args:
+            limit: 1 to 100.
+            offset: How many to pass over.
+            realm_tag: The company whose products are known; None: products are not judged.
+        """
+        rows = self._reader.rows_page(offset=offset, limit=limit)
+        plans = self._plans.of(rows, realm_tag=realm_tag)
+        return Preview(
+            invoices=tuple(Previewed(plan, self._plans.amount(plan)) for plan in plans),
+            waiting=self.waiting(),
+            limit=limit,
+            offset=offset,
+        )
+
+    def causes(self) -> Sequence[CauseCount]:
+        """Return the causes of all failures that stand, most frequent first."""
+        return self._journal.causes()
+
+    def history(self, invoice_id: int, *, realm_tag: str | None) -> History | None:
+        """Return everything known of one invoice, or None when the MIS has none."""
+        rows = self._reader.rows_of([invoice_id])
+        if not rows:
+            return None
+        receipts = self._journal.receipts_for(realm_tag, [invoice_id]) if realm_tag else {}
+        return History(
+            invoice=rows[0],
+            plan=self._plans.of(rows, realm_tag=realm_tag)[0],
+            receipt=receipts.get(invoice_id),
+            refusal=self._journal.refusals_for([invoice_id]).get(invoice_id),
+            timeline=tuple(self._journal.timeline(invoice_id)),
+        )
+
+    def runs(self, *, limit: int = 20) -> Sequence[Run]:
+        """Return the newest runs first."""
+        return self._runs.recent(limit=limit)
+
+
+def statistics_of(counts: Counts) -> Statistics:
+    """Return the counts of the MIS in the guide's words."""
+    by = counts.by_status
+    return Statistics(
+        total=counts.total,
+        not_synced=by[Status.NOT_SYNCED].count,
+        synced=by[Status.SYNCED].count,
+        failed=by[Status.FAILED].count,
+        in_progress=by[Status.IN_PROGRESS].count,
+        amounts={
+            "total": counts.amount,
+            "not_synced": by[Status.NOT_SYNCED].amount,
+            "synced": by[Status.SYNCED].amount,
+            "failed": by[Status.FAILED].amount,
+            "in_progress": by[Status.IN_PROGRESS].amount,
+        },
+        unknown_status=counts.unknown_status,
+    )

@@ -1,0 +1,102 @@
+"""What somebody wants sent, who asked, and what a run has done so far."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from application.catalogue import Stop
+from application.services.trips import Ended
+from application.store.audit import Actor
+
+FAILURES_SHOWN = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """One invoice this run could not send."""
+
+    invoice_id: int
+    cause: str
+    facts: dict[str, str]
+    attempts: int
+
+
+@dataclass(slots=True)
+class Report:
+    """What a run has done so far, and at its end."""
+
+    run_id: int | None
+    kind: str
+    total: int = 0
+    processed: int = 0
+    successful: int = 0
+    failed: int = 0
+    unsettled: int = 0
+    batches: int = 0
+    remaining: int = 0
+    settled_before: int = 0  # unclear invoices of earlier runs that this one cleared up
+    failures: list[Failure] = field(default_factory=list)
+    quickbooks_ids: dict[int, str] = field(default_factory=dict)  # of the last few
+    settles_at: datetime | None = None
+    started_at: datetime | None = None
+    duration_ms: int = 0
+    state: str = "running"
+    stopped_by: Stop | None = None
+    paused_ms: int = 0  # QuickBooks asked us to wait this long; 0 when not
+
+    def take(self, one: Ended) -> None:
+        """Count one invoice."""
+        if one.freed:
+            return
+        self.processed += 1
+        if one.synced:
+            self.successful += 1
+            if len(self.quickbooks_ids) < FAILURES_SHOWN:
+                self.quickbooks_ids[one.invoice_id] = one.quickbooks_id or ""
+        elif one.cause is not None:
+            self.failed += 1
+            if len(self.failures) < FAILURES_SHOWN:
+                self.failures.append(
+                    Failure(one.invoice_id, one.cause, dict(one.facts), one.attempts)
+                )
+        else:
+            self.unsettled += 1
+            self.settles_at = max(
+                filter(None, (self.settles_at, one.unsettled_until)), default=None
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What somebody wants sent."""
+
+    kind: str  # batch, all, single, retry
+    batch_size: int
+    batches_max: int | None = None
+    ids: tuple[int, ...] | None = None  # a person's choice; None: what waits
+    wait_for_unclear: bool = False
+
+    @property
+    def most(self) -> int | None:
+        """The most invoices it may take, or None for all there are."""
+        if self.ids is not None:
+            return len(self.ids)
+        return None if self.batches_max is None else self.batches_max * self.batch_size
+
+
+def nobody(report: Report) -> None:
+    """Watch nothing."""
+
+
+def never() -> bool:
+    """Never ask to stop."""
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asked, how they watch, and how they say stop."""
+
+    by: Actor
+    watch: Callable[[Report], None] = nobody
+    stop: Callable[[], bool] = never

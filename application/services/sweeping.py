@@ -1,0 +1,136 @@
+"""What the MIS says is in progress and no live sender holds, brought to where it belongs."""
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+
+from application.invoices.model import IntentState, Kind, Realm, doc_number
+from application.mis.claims import MisClaims
+from application.mis.reader import MisReader
+from application.mis.tables import ClaimedRow
+from application.services.plans import Plans, pages_of
+from application.services.recording import Recording, Sender
+from application.services.settling import PAGE, Settled, Settling
+from application.store.journal import Journal
+from application.store.leases import Leases
+from application.world import Gate, World
+
+SWEEP_ROWS = 500
+
+
+class Sweeping:
+    """Starting is recovering: every sender sweeps before it claims anything new."""
+
+    def __init__(
+        self,
+        *,
+        journal: Journal,
+        leases: Leases,
+        reader: MisReader,
+        claims: MisClaims,
+        recording: Recording,
+        settling: Settling,
+        plans: Plans,
+        world: World,
+    ) -> None:
+        self._journal = journal
+        self._leases = leases
+        self._reader = reader
+        self._claims = claims
+        self._recording = recording
+        self._settling = settling
+        self._plans = plans
+        self._world = world
+
+    def sweep(self, *, realm: Realm, sender: Sender, token_for: Callable[[], str]) -> Settled:
+        """Bring every row in status 3 that no live sender holds to where our store knows it is.
+
+        Args:
+            realm: The company this MIS is bound to.
+            sender: Us, holding the realm's lease.
+            token_for: A fresh claim token, for rows whose token we do not know.
+        """
+        done = Settled()
+        after = 0
+        while True:
+            rows = self._reader.in_progress(after=after, limit=SWEEP_ROWS)
+            if not rows:
+                return done
+            after = rows[-1].id
+            done.add(self._sweep_page(rows, realm=realm, sender=sender, token_for=token_for))
+
+    def _sweep_page(
+        self,
+        rows: Sequence[ClaimedRow],
+        *,
+        realm: Realm,
+        sender: Sender,
+        token_for: Callable[[], str],
+    ) -> Settled:
+        done = Settled()
+        by_token: defaultdict[str | None, list[ClaimedRow]] = defaultdict(list)
+        for row in rows:
+            by_token[row.token].append(row)
+        strangers: list[ClaimedRow] = []
+        for token, held in by_token.items():
+            note = self._journal.claim_of(token) if token else None
+            if note is None or token is None:
+                strangers += held
+            elif note.lease_ulid == sender.lease.ulid or self._live(note.lease_ulid):
+                continue
+            else:
+                done.add(self._known(held, token=token, realm=realm, sender=sender))
+            self._world.gate(Gate.SWEEP_ROW)
+        if strangers:
+            self._strangers(strangers, token=token_for(), realm=realm, sender=sender)
+        return done
+
+    def _live(self, lease_ulid: str) -> bool:
+        record = self._leases.record(lease_ulid)
+        return record is not None and record.live
+
+    def _known(
+        self, rows: Sequence[ClaimedRow], *, token: str, realm: Realm, sender: Sender
+    ) -> Settled:
+        """Decide rows of a dead sender of ours from our own store."""
+        done = Settled()
+        numbers = {doc_number(row.id): row.id for row in rows}
+        intents = self._journal.intents_of(realm.tag, kind=Kind.INVOICE, keys=list(numbers))
+        refusals = self._journal.refusals_for([row.id for row in rows])
+        synced: list[tuple[int, str]] = []
+        failed: list[tuple[int, str]] = []
+        free: list[int] = []
+        for number, invoice_id in numbers.items():
+            intent = intents.get(number)
+            if intent is not None and intent.state is IntentState.CONFIRMED:
+                synced.append((invoice_id, token))
+                done.confirmed[invoice_id] = intent.quickbooks_id or ""
+            elif intent is not None and intent.unsettled:
+                continue  # settle() below this sweep looks at it
+            elif invoice_id in refusals:
+                failed.append((invoice_id, token))
+                done.refused[invoice_id] = refusals[invoice_id].cause
+            else:
+                free.append(invoice_id)
+        self._recording.mark_synced(synced, sender=sender)
+        self._recording.mark_failed(failed, sender=sender)
+        done.released += self._recording.release(token, ids=free, sender=sender)
+        return done
+
+    def _strangers(
+        self, rows: Sequence[ClaimedRow], *, token: str, realm: Realm, sender: Sender
+    ) -> None:
+        """Take over rows that another program left in progress; they count as sent."""
+        formers = self._reader.former_of([row.id for row in rows])
+        self._journal.note_claim(
+            lease=sender.lease,
+            token=token,
+            run_id=sender.run_id,
+            formers=formers,
+            by=sender.by,
+        )
+        taken = set(self._claims.take_over(rows, token=token))
+        plans = self._plans.of(self._reader.rows_of(sorted(taken)), realm_tag=realm.tag)
+        now = self._world.clock.now()
+        since = {row.id: min(row.pushed_at or now, now) for row in rows}
+        for page in pages_of(plans, most=PAGE):
+            self._settling.watch(page, since=since, realm=realm, sender=sender)
