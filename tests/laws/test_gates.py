@@ -12,7 +12,6 @@ from tests.laws.reading import Source, python_in
 WORLD = "application/world.py"
 NOT_DUE = frozenset(
     {
-        "ANCHOR_WRITTEN",  # anchors of the audit log
         "CUSTOMER_SENT",  # a customer's send passes the gates of every send
         "SLICE_CLOSED",  # slices come with the engine
         "SLICE_OPENED",

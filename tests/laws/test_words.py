@@ -14,8 +14,17 @@ from tests.laws.reading import PRODUCT, Source, everything, python_in, words_in
 BANNED = frozenset(
     {"utils", "util", "data", "info", "common", "misc", "manager", "process", "handle"}
 )
-# asyncio's and SQLAlchemy's own names; `process` alone is what the audit calls a running program.
-IMPOSED = frozenset({"data_received", "process_bind_param", "process_result_value", "process"})
+# Names of asyncio, SQLAlchemy and logging; and a process where a running program is meant.
+IMPOSED = frozenset(
+    {
+        "PROCESS_ENDED",
+        "data_received",
+        "handleError",
+        "process",
+        "process_bind_param",
+        "process_result_value",
+    }
+)
 IMPOSED_ON = frozenset({"qbo_simulator/transport.py data"})
 SHORT_NAME = re.compile(r"\bQBO?\b")
 THE_GUIDE = "docs/reference/guide.md"
