@@ -1,4 +1,4 @@
-"""What a refusal means: cause; pause, transient, data or stop; unlisted = unknown."""
+"""What a refusal means: cause; pause, transient, content or stop; unlisted = unknown."""
 
 import re
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ PAUSING_CODES = frozenset({"140", "150"})  # transient, and the whole company re
 class Care(IntEnum):
     """How careful a class is; of several errors in one fault the most careful wins."""
 
-    DATA = 0
+    CONTENT = 0
     TRANSIENT = 1
     PAUSE = 2
     STOP = 3
@@ -44,23 +44,23 @@ class Meaning:
     field: str | None = None
 
 
-def _data(cause: str, *, reference: str | None = None, field: str | None = None) -> Meaning:
-    return Meaning(Care.DATA, cause, reference=reference, field=field)
+def _content(cause: str, *, reference: str | None = None, field: str | None = None) -> Meaning:
+    return Meaning(Care.CONTENT, cause, reference=reference, field=field)
 
 
 def _stop(cause: str) -> Meaning:
     return Meaning(Care.STOP, cause, Passing.STOP)
 
 
-_OURS = _data("internal_error")
-_REJECTED = _data("quickbooks_rejected")
-_AMOUNT = _data("invalid_amount")
-_TAX = _data("tax_code_needed")
-_CURRENCY = _data("currency_mismatch")
-_ITEM = _data("item_inactive")
-_ITEM_NAMED = _data("item_inactive", reference="item")
-_CUSTOMER = _data("customer_inactive", reference="customer")
-_PERIOD = _data("period_closed")
+_OURS = _content("internal_error")
+_REJECTED = _content("quickbooks_rejected")
+_AMOUNT = _content("invalid_amount")
+_TAX = _content("tax_code_needed")
+_CURRENCY = _content("currency_mismatch")
+_ITEM = _content("item_inactive")
+_ITEM_NAMED = _content("item_inactive", reference="item")
+_CUSTOMER = _content("customer_inactive", reference="customer")
+_PERIOD = _content("period_closed")
 _BUSY = Meaning(Care.TRANSIENT, "quickbooks_busy", Passing.TRANSIENT)
 _LIMIT = Meaning(Care.PAUSE, "quickbooks_rate_limited", Passing.PAUSE)
 _SIGN_IN = Meaning(Care.PAUSE, "authentication_failed", Passing.SIGN_IN)
@@ -84,14 +84,14 @@ CODES: dict[str, Meaning] = {
         ("620 700 800 900 2020 2030 2040 2050 2080 2090 2100 2110 2120", _REJECTED),
         ("2140 2150 2160 2170 2200 2230 2240 2250 2300 2600", _REJECTED),
         ("6010 6080 6180 6220 6270 6280 6310 6420 6450 6480 6540 6560", _REJECTED),
-        ("2210", _data("quickbooks_rejected", field="email")),
-        ("2060 2070", _data("date_invalid")),
+        ("2210", _content("quickbooks_rejected", field="email")),
+        ("2060 2070", _content("date_invalid")),
         ("2290", _AMOUNT),
         ("2220", _CURRENCY),
         ("610 2500 6430 6440", _ITEM),
         ("6250", _CUSTOMER),
         ("6100 6160 6170 6230", _TAX),
-        ("5020 5030", _data("feature_missing")),
+        ("5020 5030", _content("feature_missing")),
         ("6200 6210", _PERIOD),
         ("1040 2000 2010 2130 3202 4000 4001 6070 10100", _OURS),
         ("6140", _NUMBER_TAKEN),
@@ -133,13 +133,13 @@ TEXTS: dict[str, tuple[tuple[str, Meaning], ...]] = {
         ("customerref", _CUSTOMER),
         ("itemref", _ITEM_NAMED),
         ("accounts element", _ITEM_NAMED),
-        ("depts element", _data("location_unmapped")),
-        ("departmentref", _data("location_unmapped")),
-        ("klasses element", _data("feature_missing")),
-        ("classref", _data("feature_missing")),
+        ("depts element", _content("location_unmapped")),
+        ("departmentref", _content("location_unmapped")),
+        ("klasses element", _content("feature_missing")),
+        ("classref", _content("feature_missing")),
         ("taxcoderef", _TAX),
     ),
-    "2050": (("primaryphone", _data("quickbooks_rejected", field="phone")),),
+    "2050": (("primaryphone", _content("quickbooks_rejected", field="phone")),),
 }
 
 # Codes that only make sense under their own status; elsewhere they prove nothing.

@@ -119,12 +119,8 @@ class Throttle:
         )
         self._requests: list[int] = []
         self._bundles: list[int] = []
-        self._open_requests = 0
-        self._open_bundles = 0
-        self._in_flight = 0
-        self._paused_until_ms = 0
-        self._halved_at_ms = 0
-        self._kept_at_ms = 0
+        self._open_requests = self._open_bundles = self._in_flight = 0
+        self._paused_until_ms = self._halved_at_ms = self._kept_at_ms = 0
         self._remember = remember
         if recall is not None and (spent := recall()) is not None:
             self._recall(spent)

@@ -227,6 +227,20 @@ class TestLists:
         )
 
 
+class TestCount:
+    def test_is_read(self) -> None:
+        assert wire.read_count(answer({"QueryResponse": {"totalCount": 6}})) == 6
+
+    @pytest.mark.parametrize(
+        "body", [{}, {"QueryResponse": {}}, {"QueryResponse": {"totalCount": True}}]
+    )
+    def test_that_is_no_number_is_unknown(self, body: object) -> None:
+        assert wire.read_count(answer(body)) == Unknown(why="no_count")
+
+    def test_is_refused_with_its_cause(self) -> None:
+        assert isinstance(wire.read_count(sample("401_3200.json")), Refused)
+
+
 class TestCompany:
     def test_is_read(self) -> None:
         assert wire.read_company(sample("200_company.json")) == shapes.Company(

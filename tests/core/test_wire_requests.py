@@ -129,3 +129,8 @@ class TestQuery:
             " orderby Id startposition 1001 maxresults 1000"
         )
         assert wire.query_accounts(1).startswith("select * from Account where")
+
+    def test_for_a_count_asks_for_our_numbers_only(self) -> None:
+        assert wire.query_own_count() == (
+            "select count(*) from Invoice where DocNumber like 'MIS-%'"
+        )

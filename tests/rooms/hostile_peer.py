@@ -16,7 +16,7 @@ def answer(
     body: bytes, *, status: str = "200 OK", kind: str = "application/json", **headers: str
 ) -> bytes:
     """Return a well-formed HTTP answer; a header replaces ours of the same name."""
-    named = {"content-type": kind, "content-length": str(len(body))}
+    named = {"content-type": kind, "content-length": str(len(body)), "connection": "close"}
     named |= {name.replace("_", "-"): value for name, value in headers.items()}
     lines = "".join(f"{name}: {value}\r\n" for name, value in named.items())
     return f"HTTP/1.1 {status}\r\n{lines}\r\n".encode() + body

@@ -1,22 +1,14 @@
-"""Client and lanes against the real simulator, over HTTP."""
+"""Both lanes against the real simulator, over HTTP."""
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from datetime import date
-from decimal import Decimal
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from application.catalogue import LeaseLost, MisUnavailable
 from application.invoices.model import (
     CustomerDraft,
-    Document,
-    Draft,
-    Environment,
     Kind,
-    Party,
-    Realm,
     request_id,
 )
 from application.invoices.outcomes import Ok, Outcome, Passing, Refused, Unknown
@@ -24,20 +16,12 @@ from application.quickbooks import wire
 from application.quickbooks.client import (
     Answered,
     Bundle,
-    Client,
-    LookUp,
-    Parties,
     Sending,
-    Single,
     Work,
 )
 from application.quickbooks.lanes import Lanes
-from application.quickbooks.shapes import Company, Item, Preferences
-from application.quickbooks.throttle import Throttle
-from application.world import Clock, World
+from tests.rooms.quickbooks_office import SCALE, Office, body_of, outcomes
 from tests.rooms.simulator_support import RunningSimulator
-
-SCALE = 60
 
 
 @pytest.fixture(scope="module")
@@ -50,113 +34,6 @@ def running() -> Iterator[RunningSimulator]:
 def simulator(running: RunningSimulator) -> RunningSimulator:
     running.reset()
     return running
-
-
-class Office:
-    """One company with a client, lanes and a customer."""
-
-    def __init__(self, simulator: RunningSimulator, *, threads: int = 10) -> None:
-        self.simulator = simulator
-        self.world = World(clock=Clock(scale=SCALE))
-        self.throttle = Throttle(world=self.world)
-        self.token = str(simulator.token()["access_token"])
-        self.renewed = 0
-        self.client = Client(
-            world=self.world,
-            base_url=simulator.url,
-            company_id=simulator.realm_id,
-            access_token=lambda: self.token,
-            fresh_token=self._fresh,
-            throttle=self.throttle,
-            read_timeout_ms=5_000,
-            connect_timeout_ms=5_000,
-            check_to_send_ms=5_000,
-            environment=Environment.SIMULATOR,
-        )
-        self.pool = ThreadPoolExecutor(threads)
-        self.lanes = Lanes(
-            client=self.client, throttle=self.throttle, world=self.world, fan_out=self.pool
-        )
-        self.realm = Realm(Environment.SIMULATOR, simulator.realm_id)
-        self.customer = str(
-            simulator.create("Customer", {"DisplayName": "25/00411/BBA"}, requestid="fb-1")["Id"]
-        )
-        self.item = _item_id(simulator)
-        self.told: list[Work] = []
-        self.beats = 0
-
-    def _fresh(self, failed: str) -> str:
-        if failed == self.token:
-            self.renewed += 1
-            self.token = str(self.simulator.token()["access_token"])
-        return self.token
-
-    def close(self) -> None:
-        self.pool.shutdown()
-        self.client.close()
-
-    def beat(self) -> None:
-        self.beats += 1
-
-    def sending(
-        self, number: int, *, amount: str = "150000.00", item: str | None = None
-    ) -> Sending:
-        key = f"MIS-{number}"
-        draft = Draft(
-            doc_number=key,
-            customer_id=self.customer,
-            customer_name="25/00411/BBA",
-            item_id=item or self.item,
-            item_name="Tuition",
-            amount=Decimal(amount),
-            dated=date(2026, 1, 15),
-            description="Tuition fee",
-            note=None,
-        )
-        return Sending(
-            intent_id=number,
-            kind=Kind.INVOICE,
-            key=key,
-            request_id=request_id(self.realm, key=key, operation="create-invoice", generation=1),
-            payload=wire.invoice_bytes(draft),
-        )
-
-    def pages(self, count: int, *, size: int = 30) -> Iterator[list[Sending]]:
-        sendings = [self.sending(number) for number in range(1, count + 1)]
-        for start in range(0, count, size):
-            yield sendings[start : start + size]
-
-    def drain(
-        self,
-        pages: Iterator[Sequence[Sending]],
-        *,
-        both: bool = True,
-        about_to_send: Callable[[Work], None] | None = None,
-        stop: Callable[[], bool] = lambda: False,
-    ) -> Iterator[Answered]:
-        return self.lanes.drain(
-            pages,
-            both=both,
-            about_to_send=about_to_send or self.told.append,
-            every=self.beat,
-            stop=stop,
-        )
-
-    def numbers(self) -> list[str]:
-        return sorted(str(each["DocNumber"]) for each in self.simulator.ledger())
-
-
-def _item_id(simulator: RunningSimulator) -> str:
-    found = simulator.query("select * from Item where Type = 'Service'")
-    return str(found["Item"][0]["Id"])
-
-
-def outcomes(answers: Sequence[Answered]) -> dict[str, Outcome]:
-    return {
-        sending.key: outcome
-        for answered in answers
-        for sending, outcome in zip(answered.sendings, answered.outcomes, strict=True)
-    }
 
 
 @pytest.fixture
@@ -196,7 +73,7 @@ class TestBothLanes:
         assert [answered.lane for answered in answers] == ["single"] * 20
 
     def test_judge_each_item_of_a_bundle_alone(self, company: Office) -> None:
-        company.simulator.create("Invoice", _body(company, "MIS-2"))
+        company.simulator.create("Invoice", body_of(company, "MIS-2"))
         page = [company.sending(1), company.sending(2), company.sending(3, item="999999")]
 
         found = outcomes(list(company.drain(iter([page]))))
@@ -221,21 +98,6 @@ class TestBothLanes:
         answers.close()  # type: ignore[attr-defined]  # it is a generator
 
         assert seen == [0]
-
-
-def _body(company: Office, number: str) -> dict[str, object]:
-    return {
-        "DocNumber": number,
-        "TxnDate": "2026-01-15",
-        "CustomerRef": {"value": company.customer},
-        "Line": [
-            {
-                "Amount": 1,
-                "DetailType": "SalesItemLineDetail",
-                "SalesItemLineDetail": {"ItemRef": {"value": company.item}},
-            }
-        ],
-    }
 
 
 class TestTrouble:
@@ -435,93 +297,3 @@ class TestOneThread:
 
         assert len(found) == 65
         assert {type(outcome) for outcome in found.values()} == {Ok}
-
-
-class TestReads:
-    def test_find_invoices_by_number_to_the_letter(self, company: Office) -> None:
-        list(company.drain(company.pages(3), both=False))
-
-        found = company.client.documents_by_number(["MIS-1", "mis-2", "MIS-3", "MIS-4"])
-
-        assert isinstance(found, LookUp)
-        assert sorted(str(each.doc_number) for each in found.documents) == ["MIS-1", "MIS-3"]
-        assert found.documents[0].total == Decimal("150000.00")
-        assert found.server_date is not None
-
-    def test_find_one_invoice_by_id(self, company: Office) -> None:
-        (answered,) = company.drain(company.pages(1), both=False)
-        (outcome,) = answered.outcomes
-        assert isinstance(outcome, Ok)
-
-        again = company.client.document_by_id(outcome.found.quickbooks_id)
-
-        assert isinstance(again, Document)
-        assert again.facts.doc_number == "MIS-1"
-        assert company.client.document_by_id("999999") == wire.Missing()
-
-    @pytest.mark.parametrize("status", ["610", "404"])
-    def test_miss_what_is_not_there(self, company: Office, status: str) -> None:
-        company.simulator.knob(unknown_id=status)
-
-        missing = company.client.party_by_id("999999")
-
-        company.simulator.knob(unknown_id="610")
-        assert missing == wire.Missing()
-
-    def test_find_names_with_quotes_and_the_inactive(self, company: Office) -> None:
-        made = company.simulator.create("Vendor", {"DisplayName": "O'Neil & Sons 100%"})
-
-        found = company.client.parties_named("O'Neil & Sons 100%")
-
-        assert isinstance(found, Parties)
-        assert found.parties == (
-            Party(
-                quickbooks_id=made["Id"],
-                sync_token=made["SyncToken"],
-                display_name="O'Neil & Sons 100%",
-                active=True,
-                kind="Vendor",
-            ),
-        )
-        nobody = company.client.parties_named("nobody")
-        assert isinstance(nobody, Parties)
-        assert nobody.parties == ()
-
-    def test_know_the_company_its_switches_and_its_products(self, company: Office) -> None:
-        about = company.client.company()
-        switches = company.client.preferences()
-        items = company.client.items()
-        accounts = company.client.accounts()
-
-        assert isinstance(about, Company)
-        assert isinstance(switches, Preferences)
-        assert isinstance(items, tuple)
-        assert isinstance(accounts, tuple)
-        assert company.item in {item.id for item in items}
-        assert accounts
-
-    def test_create_a_product(self, company: Office) -> None:
-        accounts = company.client.accounts()
-        assert isinstance(accounts, tuple)
-        income = next(each.id for each in accounts if each.kind == "Income")
-
-        made = [
-            company.client.create_item(
-                "Sports fee", income_account_id=income, request_id="fb-item-1"
-            )
-            for _ in range(2)
-        ]
-
-        assert isinstance(made[0], Item)
-        assert made[0] == made[1]
-        assert made[0].income_account_id == income
-
-
-class TestSingleSend:
-    def test_takes_its_own_permit(self, company: Office) -> None:
-        answered = company.client.send(
-            Single(company.sending(1)), about_to_send=company.told.append
-        )
-
-        assert isinstance(answered.outcomes[0], Ok)
-        assert company.throttle.in_flight == 0
