@@ -13,10 +13,10 @@ from application.world import Gate, World
 
 TOKEN_MOST = 120
 PAGE = 500
-_id = INVOICES.c["id"]
-_status = INVOICES.c["QuickBk_Status"]
-_by = INVOICES.c["pushed_by"]
-_at = INVOICES.c["pushed_date"]
+_ID = INVOICES.c["id"]
+STATUS = INVOICES.c["QuickBk_Status"]
+_BY = INVOICES.c["pushed_by"]
+_AT = INVOICES.c["pushed_date"]
 _Values = Mapping[sql.ColumnClause[Any], Any]
 
 
@@ -59,10 +59,10 @@ class MisClaims:
         _usable(token)
         won: list[int] = []
         for page in _pages(ids):
-            free = sql.or_(_status.is_(None), _status == int(Status.NOT_SYNCED))
+            free = sql.or_(STATUS.is_(None), _is(STATUS, int(Status.NOT_SYNCED)))
             gone = [one for one in page if one in cause_gone]
             if gone:
-                free = sql.or_(free, sql.and_(_status == int(Status.FAILED), _id.in_(gone)))
+                free = sql.or_(free, sql.and_(_is(STATUS, int(Status.FAILED)), _ID.in_(gone)))
             won += self._put_token(page, expected=free, token=token)
         return won
 
@@ -74,14 +74,14 @@ class MisClaims:
             by_old[row.token].append(row.id)
         won: list[int] = []
         for old, ids in by_old.items():
-            held = sql.and_(_status == int(Status.IN_PROGRESS), _same(old))
+            held = sql.and_(_is(STATUS, int(Status.IN_PROGRESS)), _same(old))
             for page in _pages(ids):
                 won += self._put_token(page, expected=held, token=token)
         return sorted(won)
 
     def renew(self, ids: Sequence[int], *, token: str) -> list[int]:
         """Give our claims a new time; return the ids that are still ours."""
-        ours = sql.and_(_status == int(Status.IN_PROGRESS), _same(token))
+        ours = sql.and_(_is(STATUS, int(Status.IN_PROGRESS)), _same(token))
         still: list[int] = []
         for page in _pages(ids):
             still += self._put_token(page, expected=ours, token=token)
@@ -96,7 +96,7 @@ class MisClaims:
             status: `SYNCED` or `FAILED`.
             by: The readable mark that takes the token's place.
         """
-        values = {_status: int(status), _by: _mark(by), _at: self._mis.dialect.now()}
+        values = {STATUS: int(status), _BY: _mark(by), _AT: self._mis.dialect.now()}
         hit: list[int] = []
         for page in _pages(ids):
             hit += self._let_go(page, token=token, values=values, gate=Gate.MARK_COMMITTED)
@@ -109,7 +109,7 @@ class MisClaims:
             alike[former.status, former.pushed_by, former.pushed_date_text].append(former.id)
         freed: list[int] = []
         for (status, by, date_text), ids in alike.items():
-            values = {_status: status, _by: by, _at: date_text}
+            values = {STATUS: status, _BY: by, _AT: date_text}
             for page in _pages(ids):
                 freed += self._let_go(page, token=token, values=values, gate=Gate.RELEASE_RESTORED)
         return sorted(freed)
@@ -118,22 +118,22 @@ class MisClaims:
         self, page: Sequence[int], *, expected: sql.ColumnElement[bool], token: str
     ) -> list[int]:
         held = int(Status.IN_PROGRESS)
-        values = {_status: held, _by: token, _at: self._mis.dialect.now()}
-        change = sql.update(INVOICES).where(_id.in_(page), expected).values(values)
+        values = {STATUS: held, _BY: token, _AT: self._mis.dialect.now()}
+        change = sql.update(INVOICES).where(_ID.in_(page), expected).values(values)
         count = self._mis.writing(lambda link: link.execute(change).rowcount)
         self._world.gate(Gate.CLAIM_WRITTEN)
         if count == len(page):
             return list(page)
-        ours = sql.select(_id).where(
-            _id.in_(page), _status == int(Status.IN_PROGRESS), _same(token)
+        ours = sql.select(_ID).where(
+            _ID.in_(page), _is(STATUS, int(Status.IN_PROGRESS)), _same(token)
         )
-        won = self._mis.reading(lambda link: list(link.scalars(ours.order_by(_id))))
+        won = self._mis.reading(lambda link: list(link.scalars(ours.order_by(_ID))))
         self._world.gate(Gate.CLAIM_REREAD)
         return won
 
     def _let_go(self, page: Sequence[int], *, token: str, values: _Values, gate: Gate) -> list[int]:
-        held = sql.and_(_status == int(Status.IN_PROGRESS), _same(token))
-        change = sql.update(INVOICES).where(_id.in_(page), held).values(dict(values))
+        held = sql.and_(_is(STATUS, int(Status.IN_PROGRESS)), _same(token))
+        change = sql.update(INVOICES).where(_ID.in_(page), held).values(dict(values))
         if gate is Gate.MARK_COMMITTED:
             self._world.gate(Gate.MARK_SENT)
         count = self._mis.writing(lambda link: link.execute(change).rowcount)
@@ -141,8 +141,8 @@ class MisClaims:
         if count == len(page):
             return list(page)
         # Some are no longer ours, or an earlier call of the same did them: the rows know.
-        wanted = sql.select(_id).where(_id.in_(page), _is(_status, values[_status]))
-        wanted = wanted.where(_is(_by, values[_by])).order_by(_id)
+        wanted = sql.select(_ID).where(_ID.in_(page), _is(STATUS, values[STATUS]))
+        wanted = wanted.where(_is(_BY, values[_BY])).order_by(_ID)
         return self._mis.reading(lambda link: list(link.scalars(wanted)))
 
 
@@ -157,7 +157,7 @@ def _is(column: sql.ColumnElement[object], value: object) -> sql.ColumnElement[b
 
 
 def _same(token: str | None) -> sql.ColumnElement[bool]:
-    return _is(_by, token)
+    return _is(_BY, token)
 
 
 def _usable(token: str) -> None:

@@ -3,7 +3,8 @@
 import re
 from collections.abc import Iterator, Sequence
 
-WRITTEN = ("QuickBk_Status", "pushed_by", "pushed_date")
+from application.mis.tables import WRITTEN_COLUMNS
+
 _GRANT = re.compile(r"GRANT (?P<rights>.*?) ON (?P<where>\S+) TO ", re.DOTALL)
 _RIGHT = re.compile(r"\s*([A-Z][A-Z ]*[A-Z])\s*(?:\(([^)]*)\))?,?")
 
@@ -20,7 +21,7 @@ def grant_line(table: str, *, columns: Sequence[str], database: str, user: str) 
     name, _, host = user.rpartition("@")
     rights = f"SELECT ({', '.join(f'`{one}`' for one in columns)})"
     if table == "tbl_imvoice":
-        rights += f", UPDATE ({', '.join(f'`{one}`' for one in WRITTEN)})"
+        rights += f", UPDATE ({', '.join(f'`{one}`' for one in WRITTEN_COLUMNS)})"
     return f"GRANT {rights} ON `{database}`.`{table}` TO '{name}'@'{host}';"
 
 
@@ -38,7 +39,11 @@ def _excess(line: str, *, database: str) -> Iterator[str]:
         named = {one.strip(" `").lower() for one in columns.split(",") if one.strip()}
         if right == "USAGE" or (right == "SELECT" and named):
             continue
-        if right == "UPDATE" and named and named <= {one.lower() for one in WRITTEN}:
+        if (
+            right.casefold() == "update"
+            and named
+            and named <= {one.lower() for one in WRITTEN_COLUMNS}
+        ):
             continue
         shown = where.removeprefix(f"{database}.")
         yield f"{right} on {shown}" + (f" ({', '.join(sorted(named))})" if named else "")

@@ -207,10 +207,12 @@ class Inspection:
             self._mis.reading(self._try_to_write)
         except MisPermission as denied:
             right = str(denied.facts["right"])
-            if right.startswith("UPDATE"):
-                right = "UPDATE on QuickBk_Status, pushed_by and pushed_date of tbl_imvoice"
+            if right.casefold().startswith("update"):
+                right = (
+                    "the right to UPDATE QuickBk_Status, pushed_by and pushed_date of tbl_imvoice"
+                )
             stop = MisPermission(right=right, grant=grant)
-            yield _fail("Writing", f"{right} is missing", stop, grant, for_writing=True)
+            yield _fail("Writing", f"missing: {right}", stop, grant, for_writing=True)
         except MisSchema:
             return  # told above, column by column
         else:
@@ -275,7 +277,7 @@ class Inspection:
         for table, column, name, on in _HELPFUL:
             if (table, column.lower()) not in leading:
                 columns = on.replace("(40)", "") if self._sqlite else on
-                remedy = f"CREATE INDEX {name} ON {table} ({columns})"
+                remedy = f"have its administrator CREATE INDEX {name} ON {table} ({columns})"
                 yield _warn(f"{table}.{column}", "has no index: look-ups read every row", remedy)
 
     def _leading_columns(self) -> set[tuple[str, str]]:
