@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator, Sequence
 from itertools import islice
+
 from typing_extensions import override
 
 from application.invoices.model import Status
@@ -82,11 +83,12 @@ class Choosing:
         """Yield failed invoices whose cause is gone from the MIS or the mapping."""
         after = 0
         while True:
-            ids = self._reader.failed(after=after, limit=FAILED_PAGE, upto=upto)
+            ids = self._reader.failed(after=after, limit=FAILED_PAGE)
             if not ids:
                 return
             after = ids[-1]
-            yield from self.fixed_of(ids, realm_tag=realm_tag)
+            known = [one for one in ids if upto is None or one <= upto]
+            yield from self.fixed_of(known, realm_tag=realm_tag)
 
     def fixed_of(self, ids: Sequence[int], *, realm_tag: str) -> list[int]:
         """Return those of these failed invoices that look fixed, in order."""

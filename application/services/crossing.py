@@ -1,7 +1,7 @@
 """Pages of invoices across: claim, check, refer, freeze, send, record."""
 
 from collections.abc import Collection, Iterator, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from application.catalogue import LeaseLost, MisUnavailable, Stop, StoreUnavailable
 from application.invoices.model import (
@@ -233,7 +233,6 @@ class Crossing:
         state: State,
     ) -> list[Plan]:
         """Take out rows whose history must be cleared up before anything is sent."""
-        trip = state.trip
         refused_by_us = self._journal.refusals_for([plan.invoice.id for plan in plans])
         kept: list[Plan] = []
         watched: list[Plan] = []
@@ -306,7 +305,7 @@ class Crossing:
         )
         ready: list[tuple[Plan, str]] = []
         refusals: list[Refusing] = []
-        parked: list[int] = []
+        parked: dict[int, datetime] = {}
         for plan in plans:
             answer = answers[plan.invoice.payer]
             if isinstance(answer, Linked):
@@ -314,13 +313,13 @@ class Crossing:
             elif isinstance(answer, Blocked):
                 refusals.append(refused_by(plan, token=token, outcome=answer.refused))
             else:
-                parked.append(plan.invoice.id)
+                parked[plan.invoice.id] = answer.until
         self._recording.refuse(refusals, sender=state.trip.sender)
         for refusal in refusals:
             state.end(ended_by(refusal))
-        self._recording.release(token, ids=parked, sender=state.trip.sender)
-        for one in parked:
-            state.end(Ended(one, freed=True))
+        self._recording.release(token, ids=list(parked), sender=state.trip.sender)
+        for one, until in parked.items():
+            state.end(Ended(one, freed=True, parked_until=until))
         return ready
 
     def _freeze(

@@ -1,7 +1,7 @@
 """One run under the lease: opened, kept alive, counted, closed."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import count
 
@@ -13,6 +13,7 @@ from application.services.connection import Connection
 from application.services.progress import Progress
 from application.services.recording import Sender
 from application.services.reports import Caller, Order, Report
+from application.services.trips import Ended
 from application.store.audit import Actor
 from application.store.leases import Lease, Leases
 from application.store.runs import Run, Runs
@@ -34,6 +35,18 @@ class Drive:
     renewed_at: datetime
     counted_at: datetime
     asked_to_stop: bool = False
+    parked: dict[int, datetime] = field(default_factory=dict)  # invoice -> when to try again
+    unclear: dict[int, datetime] = field(default_factory=dict)  # invoice -> when it is decided
+
+    def take(self, one: Ended) -> None:
+        """Count one invoice; one that was unclear before counts where it belongs now."""
+        if self.unclear.pop(one.invoice_id, None) is not None:
+            self.report.forget_unclear()
+        self.report.take(one)
+        if one.parked_until is not None:
+            self.parked[one.invoice_id] = one.parked_until
+        elif one.unsettled_until is not None:
+            self.unclear[one.invoice_id] = one.unsettled_until
 
     @property
     def sender(self) -> Sender:

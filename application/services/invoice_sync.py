@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from application.catalogue import NotFound, RealmBusy, StateConflict, Stop
 from application.invoices.model import Realm, Status
@@ -16,7 +16,7 @@ from application.services.progress import Preview, Progress, Statistics
 from application.services.reports import Caller, Failure, Order, Report
 from application.services.settling import Settled, Settling
 from application.services.sweeping import Sweeping
-from application.services.trips import Trip
+from application.services.trips import Ended, Trip
 from application.store.items import Items
 from application.store.journal import Journal
 from application.store.leases import Leases
@@ -26,6 +26,7 @@ from application.world import World
 BOTH_LANES_ABOVE = 30
 TAKEN_IN_MOST = 30
 ASK_EVERY_MS = 200
+ROUNDS_MOST = 20
 PROFILE_AGE = timedelta(hours=12)
 
 
@@ -213,9 +214,9 @@ class InvoiceSyncService:
             self._connection.bind(drive.realm)
             self._recover(drive)
             self._company(drive)
-            self._cross(drive)
+            self._cross(drive, ids=drive.order.ids)
             if drive.order.wait_for_unclear:
-                self._wait_for_unclear(drive)
+                self._stay(drive)
         except Stop as caught:
             stop = caught
         self._driving.close(drive, stop=stop)
@@ -234,14 +235,22 @@ class InvoiceSyncService:
                 realm=drive.realm, sender=drive.sender, sending=True, orphans=True
             )
         )
-        drive.report.settled_before += len(swept.confirmed)
-        self._resend(swept, drive=drive)
+        self._apply(swept, drive=drive)
 
-    def _resend(self, settled: Settled, *, drive: Drive) -> None:
-        if not settled.again:
-            return
-        for one in self._crossing.resend(settled.again, trip=self._trip(drive, cold=False)):
-            drive.report.settled_before += one.synced
+    def _apply(self, settled: Settled, *, drive: Drive) -> None:
+        """Send again what is absent, and count what was decided where it belongs."""
+        now = self._world.clock.now()
+        ended = [Ended(one, quickbooks_id=found) for one, found in settled.confirmed.items()]
+        ended += [Ended(one, cause=cause) for one, cause in settled.refused.items()]
+        ended += [Ended(one, freed=True, parked_until=now) for one in settled.released]
+        if settled.again:
+            trip = self._trip(drive, cold=False)
+            ended += list(self._crossing.resend(settled.again, trip=trip))
+        for one in ended:
+            if one.invoice_id in drive.unclear:
+                drive.take(one)
+            else:
+                drive.report.settled_before += one.synced
 
     def _company(self, drive: Drive) -> None:
         """Read products and preferences where what we hold is missing or old."""
@@ -250,11 +259,11 @@ class InvoiceSyncService:
         if profile is None or now - profile.read_at > PROFILE_AGE:
             self._connection.read_company(self._client)
 
-    def _cross(self, drive: Drive) -> None:
+    def _cross(self, drive: Drive, *, ids: Sequence[int] | None) -> None:
         report, order = drive.report, drive.order
-        report.total = self._choosing.how_many(order.ids, most=order.most)
+        report.total = max(report.total, self._choosing.how_many(ids, most=order.most))
         cold = self._cold(drive.realm)
-        pages = self._pages(drive)
+        pages = self._pages(drive, ids=ids)
         first = next(pages, None)
         if first is None:
             return
@@ -262,10 +271,8 @@ class InvoiceSyncService:
             first = self._alone(first, drive=drive, cold=cold)
         trip = self._trip(drive, cold=cold)
         rest = _chained(first, pages)
-        for one in self._crossing.take(
-            rest, trip=trip, cause_gone=self._choosing.cause_gone(order.ids)
-        ):
-            report.take(one)
+        for one in self._crossing.take(rest, trip=trip, cause_gone=self._choosing.cause_gone(ids)):
+            drive.take(one)
             self._driving.tick(drive)
 
     def _alone(self, page: Sequence[int], *, drive: Drive, cold: bool) -> Sequence[int]:
@@ -278,7 +285,7 @@ class InvoiceSyncService:
             trip = self._trip(drive, cold=cold)
             ended = list(self._crossing.take(iter([[invoice_id]]), trip=trip, cause_gone=gone))
             for one in ended:
-                drive.report.take(one)
+                drive.take(one)
             if any(one.synced for one in ended) or drive.asked_to_stop:
                 return page[position + 1 :]
         return []
@@ -293,11 +300,11 @@ class InvoiceSyncService:
             self._items.remember(note, known)
         return bool(known)
 
-    def _pages(self, drive: Drive) -> Iterator[Sequence[int]]:
+    def _pages(self, drive: Drive, *, ids: Sequence[int] | None) -> Iterator[Sequence[int]]:
         """Yield the run's invoices; small requests of people go ahead of the next page."""
         order = drive.order
         for page in self._choosing.pages(
-            order.ids,
+            ids,
             batch_size=order.batch_size,
             most=order.most,
             upto=drive.run.cut_off_id,
@@ -322,34 +329,39 @@ class InvoiceSyncService:
 
     # -- waiting for the unclear ------------------------------------------------------------------
 
+    def _stay(self, drive: Drive) -> None:
+        """Stay until all is decided; where no server runs, nobody else would do it.
+
+        What waited for a customer that is settled by now is crossed in another round.
+        """
+        for _ in range(ROUNDS_MOST):
+            self._wait_for_unclear(drive)
+            if not drive.parked or self._driving.stopping(drive):
+                return
+            self._sleep_until(max(drive.parked.values()), drive=drive)
+            ids = sorted(drive.parked)
+            drive.parked.clear()
+            self._cross(drive, ids=ids)
+
     def _wait_for_unclear(self, drive: Drive) -> None:
-        """Stay until every unclear invoice is decided; where no server runs, nobody else would."""
-        before = drive.report.unsettled
         while not self._driving.stopping(drive):
             settled = self._settling.settle(realm=drive.realm, sender=drive.sender, sending=True)
-            self._resend(settled, drive=drive)
-            self._move_counts(settled, drive=drive)
+            self._apply(settled, drive=drive)
             if not settled.left and not settled.again:
                 break
             drive.report.settles_at = max(settled.left.values(), default=None)
             self._world.clock.sleep_ms(ASK_EVERY_MS)
             self._driving.tick(drive)
-        if before:
-            drive.report.settles_at = None
+        drive.report.settles_at = max(drive.unclear.values(), default=None)
 
-    def _move_counts(self, settled: Settled, *, drive: Drive) -> None:
-        """Count what was unclear in this run where it belongs now."""
-        report = drive.report
-        known = min(report.unsettled, len(settled.confirmed) + len(settled.again))
-        report.unsettled -= known
-        report.successful += known
-        refused = min(report.unsettled, len(settled.refused))
-        report.unsettled -= refused
-        report.failed += refused
-        for invoice_id, cause in settled.refused.items():
-            report.failures.append(Failure(invoice_id, cause, {}, 1))
+    def _sleep_until(self, when: datetime, *, drive: Drive) -> None:
+        while self._world.clock.now() < when and not self._driving.stopping(drive):
+            drive.report.settles_at = when
+            self._world.clock.sleep_ms(ASK_EVERY_MS)
+            self._driving.tick(drive)
+        drive.report.settles_at = None
 
-    # -- a person's small request during a long run -------------------------------------------------
+    # -- a person's small request during a long run -----------------------------------------------
 
     def _ask_the_sender(self, order: Order, *, realm: Realm, caller: Caller) -> Report:
         """Leave a small request for the running sender, and wait for its answer."""
@@ -399,7 +411,7 @@ class InvoiceSyncService:
         trip = self._trip(guest, cold=self._cold(guest.realm))
         gone = self._choosing.cause_gone(guest.order.ids)
         for one in self._beside.take(pages, trip=trip, cause_gone=gone):
-            guest.report.take(one)
+            guest.take(one)
         self._driving.count(guest)
         self._runs.finish(guest.run.id, state="finished", cause=None, by=guest.caller.by)
 

@@ -16,6 +16,17 @@ from application.store.journal import (
 )
 from application.store.runs import Run, Runs
 
+__all__ = [
+    "Cause",
+    "History",
+    "Preview",
+    "Previewed",
+    "Progress",
+    "Run",
+    "Statistics",
+    "statistics_of",
+]
+
 
 @dataclass(frozen=True, slots=True)
 class Statistics:

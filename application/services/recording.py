@@ -222,7 +222,11 @@ class Recording:
         if note is None or not ids:
             return []
         wanted = set(ids)
-        formers = [former for former in note.formers if former.id in wanted]
+        formers = [
+            Former(one.id, one.status, one.pushed_by, one.pushed_date_text)
+            for one in note.formers
+            if one.id in wanted
+        ]
         freed = self._patiently(lambda: self._claims.release(formers, token=token))
         self._world.gate(Gate.RELEASE_RESTORED)
         self._journal.released(list(ids), token=token, lease=sender.lease, by=sender.by)

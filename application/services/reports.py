@@ -44,6 +44,11 @@ class Report:
     stopped_by: Stop | None = None
     paused_ms: int = 0  # QuickBooks asked us to wait this long; 0 when not
 
+    def forget_unclear(self) -> None:
+        """Take one unclear invoice out of the counts; it is counted anew."""
+        self.processed -= 1
+        self.unsettled -= 1
+
     def take(self, one: Ended) -> None:
         """Count one invoice."""
         if one.freed:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from application.invoices.model import IntentState, Kind, Realm, doc_number
 from application.mis.claims import MisClaims
 from application.mis.reader import MisReader
-from application.mis.tables import ClaimedRow
+from application.mis.rows import ClaimedRow
 from application.services.plans import Plans, pages_of
 from application.services.recording import Recording, Sender
 from application.services.settling import PAGE, Settled, Settling

@@ -36,6 +36,7 @@ class Ended:
     facts: tuple[tuple[str, str], ...] = ()
     attempts: int = 0
     freed: bool = False  # went back to waiting: no part of the run's counts
+    parked_until: datetime | None = None  # freed because its customer is not settled yet
 
     @property
     def synced(self) -> bool:
