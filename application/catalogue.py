@@ -1,7 +1,6 @@
 """What a cause says in one case, and which exit code several make; Stop."""
 
 import re
-import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -39,7 +38,6 @@ _UNKNOWN = {
     "until": "a later time",
     "what": "entry",
 }
-_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
 class Stop(Exception):
@@ -251,11 +249,11 @@ def _told(name: str, facts: Mapping[str, object]) -> str:
 
 
 def printable(text: str) -> str:
-    r"""Return text that cannot move a cursor or reverse a line: the unseen is shown as `\x1b`."""
+    r"""Return text that cannot move a cursor or turn a line round: the unseen becomes `\x1b`.
+
+    A no-break space is shown too: it is why two codes look alike and are not.
+    """
     cut = text[:FACT_CHARACTERS_MAX] + ("\u2026" if len(text) > FACT_CHARACTERS_MAX else "")
     return "".join(
-        one.encode("unicode_escape").decode("ascii")
-        if unicodedata.category(one) in _UNSEEN
-        else one
-        for one in cut
+        one if one.isprintable() else one.encode("unicode_escape").decode("ascii") for one in cut
     )
