@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 
-from application.mis.tables import WRITTEN_COLUMNS
+WRITTEN = ("QuickBk_Status", "pushed_by", "pushed_date")
 
 _GRANT = re.compile(r"GRANT (?P<rights>.*?) ON (?P<where>\S+) TO ", re.DOTALL)
 _RIGHT = re.compile(r"\s*([A-Z][A-Z ]*[A-Z])\s*(?:\(([^)]*)\))?,?")
@@ -21,7 +21,7 @@ def grant_line(table: str, *, columns: Sequence[str], database: str, user: str) 
     name, _, host = user.rpartition("@")
     rights = f"SELECT ({', '.join(f'`{one}`' for one in columns)})"
     if table == "tbl_imvoice":
-        rights += f", UPDATE ({', '.join(f'`{one}`' for one in WRITTEN_COLUMNS)})"
+        rights += f", UPDATE ({', '.join(f'`{one}`' for one in WRITTEN)})"
     return f"GRANT {rights} ON `{database}`.`{table}` TO '{name}'@'{host}';"
 
 
@@ -39,11 +39,7 @@ def _excess(line: str, *, database: str) -> Iterator[str]:
         named = {one.strip(" `").lower() for one in columns.split(",") if one.strip()}
         if right == "USAGE" or (right == "SELECT" and named):
             continue
-        if (
-            right.casefold() == "update"
-            and named
-            and named <= {one.lower() for one in WRITTEN_COLUMNS}
-        ):
+        if right.casefold() == "update" and named and named <= {one.lower() for one in WRITTEN}:
             continue
         shown = where.removeprefix(f"{database}.")
         yield f"{right} on {shown}" + (f" ({', '.join(sorted(named))})" if named else "")

@@ -35,8 +35,6 @@ _NO_TABLE = 1146
 _NO_COLUMN = 1054
 _MYSQL_NAMES = frozenset({"mysql", "mariadb", "mysql+pymysql", "mariadb+pymysql"})
 
-WRITTEN_COLUMNS: Final = ("QuickBk_Status", "pushed_by", "pushed_date")
-
 
 def _table(name: str, *, numbers: str = "", texts: str = "", others: str = "") -> sql.TableClause:
     return sql.table(

@@ -1,0 +1,55 @@
+"""Servers for each test that asks for one: private, started when first needed, then ended."""
+
+import os
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+import pytest
+
+from tests.servers import MariaDb, Postgres, Server, ServerMissing, start_mariadb, start_postgres
+
+REQUIRED = "FEEBRIDGE_REQUIRE_SERVICES"
+
+_Server = TypeVar("_Server", bound=Server)
+
+
+def _started(start: Callable[[], _Server]) -> Iterator[_Server]:
+    try:
+        server = start()
+    except ServerMissing as missing:
+        if os.environ.get(REQUIRED) == "1":  # noqa: TID251 - the tests' own switch, no setting
+            pytest.fail(f"{missing}, and {REQUIRED}=1 asks for it")
+        pytest.skip(str(missing))
+    try:
+        yield server
+    finally:
+        server.remove()
+
+
+@pytest.fixture(scope="session")
+def mariadb_server() -> Iterator[MariaDb]:
+    """One server for each worker; a test takes a fresh database from it."""
+    yield from _started(start_mariadb)
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[Postgres]:
+    """One server for each worker; a test takes a fresh database from it."""
+    yield from _started(start_postgres)
+
+
+@pytest.fixture
+def mariadb_url(mariadb_server: MariaDb) -> Iterator[str]:
+    """A fresh MariaDB database, dropped afterwards."""
+    url = mariadb_server.new_database()
+    yield url
+    mariadb_server.execute(f"DROP DATABASE IF EXISTS {url.rsplit('/', maxsplit=1)[-1]}")
+
+
+@pytest.fixture
+def postgres_url(postgres_server: Postgres) -> Iterator[str]:
+    """A fresh PostgreSQL database, dropped afterwards."""
+    url = postgres_server.new_database()
+    yield url
+    name = url.rsplit("/", maxsplit=1)[-1]
+    postgres_server.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
