@@ -6,6 +6,7 @@ import socket
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from dataclasses import asdict
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
@@ -32,7 +33,7 @@ from application.mis.tables import Mis, open_mis
 from application.quickbooks.auth import Auth
 from application.quickbooks.client import Client, LookUp
 from application.quickbooks.lanes import Lanes
-from application.quickbooks.throttle import Throttle
+from application.quickbooks.throttle import Spent, Throttle
 from application.services.arrivals import Arrivals
 from application.services.checks import Check, Checks
 from application.services.choosing import Choosing
@@ -461,6 +462,7 @@ class Services:
             access_token=self.connection.access_token,
             fresh_token=self.connection.fresh_token,
             throttle=self._throttle,
+            environment=self.environment,
             read_timeout_ms=ms(self.settings.read_timeout_s),
             connect_timeout_ms=ms(self.settings.connect_timeout_s),
             check_to_send_ms=ms(self.settings.check_to_send_s),
@@ -477,6 +479,29 @@ class Services:
             per_minute=self.settings.requests_per_minute,
             bundles_per_minute=self.settings.batches_per_minute,
             in_flight_max=self.settings.in_flight_max,
+            pause_s=self.settings.throttle_pause_s,
+            pause_most_s=THROTTLE_MOST_S,
+            breaker_after=self.settings.breaker_after,
+            breaker_min_s=self.settings.breaker_min_s,
+            breaker_most_s=self.settings.breaker_max_s,
+            recall=self._spent,
+            remember=lambda spent: self.items.remember(self._windows, asdict(spent)),
+        )
+
+    @property
+    def _windows(self) -> str:
+        return f"windows.{self.connection.realm().tag}"
+
+    def _spent(self) -> Spent | None:
+        """Return what QuickBooks' limits had taken in when the last sender ended."""
+        kept = self.items.recall(self._windows)
+        if not isinstance(kept, dict):
+            return None
+        return Spent(
+            requests=tuple(kept["requests"]),
+            bundles=tuple(kept["bundles"]),
+            paused_until=kept["paused_until"],
+            kept_at=kept["kept_at"],
         )
 
     @cached_property

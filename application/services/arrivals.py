@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
-from application.catalogue import NumberNotKept
+from application.catalogue import NumberNotKept, QuickBooksUnavailable
 from application.invoices.model import Document, Facts, Intent
 from application.invoices.outcomes import (
     Ok,
@@ -96,6 +96,7 @@ class Arrivals:
     ) -> None:
         if not (isinstance(outcome, Refused) and outcome.passing is Passing.NOT_SENT):
             held.sends += 1
+            state.away_since = None
         if isinstance(outcome, Unknown):
             unclear.append((held, outcome))
         elif isinstance(outcome, Refused):
@@ -203,7 +204,8 @@ class Arrivals:
 
     def _refused(self, held: Held, *, outcome: Refused, state: State) -> None:
         trip = state.trip
-        held.attempts += outcome.passing in {Passing.TRANSIENT, Passing.NO}
+        held.attempts += outcome.passing is not Passing.PAUSE
+        self._heed_absence(held, outcome=outcome, state=state)
         step = next_step(
             outcome,
             attempts=held.attempts,
@@ -229,6 +231,22 @@ class Arrivals:
             return
         self._recording.refuse([refusal], sender=sender)
         state.end(ended_by(refusal, attempts=held.attempts))
+
+    def _heed_absence(self, held: Held, *, outcome: Refused, state: State) -> None:
+        """End the run when no connection could be opened for as long as people should wait."""
+        if outcome.passing is not Passing.NOT_SENT:
+            return
+        now = self._world.clock.now()
+        state.away_since = state.away_since or now
+        away = now - state.away_since >= timedelta(milliseconds=self._waits.unreachable_ms)
+        if away or (not state.trip.both and held.attempts >= state.trip.max_retries):
+            self._journal.passed(
+                [held.intent.id],
+                cause=outcome.cause,
+                lease=state.trip.sender.lease,
+                by=state.trip.sender.by,
+            )
+            raise QuickBooksUnavailable(detail=outcome.text or "no connection could be opened")
 
     def _wait_ms(self, step: Step) -> int:
         if step is Step.PAUSE:

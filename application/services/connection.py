@@ -13,7 +13,7 @@ from application.catalogue import (
     WrongEnvironment,
 )
 from application.invoices.model import Environment, Realm
-from application.invoices.outcomes import Refused, Unknown
+from application.invoices.outcomes import Passing, Refused, Unknown
 from application.invoices.retries import stop_for
 from application.logs import Logs
 from application.quickbooks.auth import Auth, AuthRefused, AuthUnknown, TokenAnswer
@@ -25,6 +25,7 @@ from application.store.tokens import Tokens, TokenSet
 from application.world import Gate, Waits, World
 
 PATIENCE_MS = 100
+READS_MOST = 3
 T = TypeVar("T")
 
 
@@ -298,9 +299,9 @@ class Connection:
             Stop: QuickBooks cannot be asked now.
         """
         tag = self.realm().tag
-        company = _answer(client.company())
-        preferences = _answer(client.preferences())
-        items = _answer(client.items())
+        company = self._answer(client.company)
+        preferences = self._answer(client.preferences)
+        items = self._answer(client.items)
         profile = CompanyProfile(
             name=company.name,
             country=company.country,
@@ -319,10 +320,19 @@ class Connection:
         self._tokens.name_company(self._environment, company.name)
         return profile
 
-
-def _answer(answer: T | Refused | Unknown) -> T:
-    if isinstance(answer, Refused):
-        raise stop_for(answer.cause)
-    if isinstance(answer, Unknown):
-        raise QuickBooksUnavailable(detail=answer.why)
-    return answer
+    def _answer(self, ask: Callable[[], T | Refused | Unknown]) -> T:
+        """Return what a read brings; a lost one is asked again, since reading changes nothing."""
+        for turn in range(1, READS_MOST + 1):
+            answer = ask()
+            if not isinstance(answer, Refused | Unknown):
+                return answer
+            passing = isinstance(answer, Unknown) or answer.passing in {
+                Passing.NOT_SENT,
+                Passing.TRANSIENT,
+                Passing.PAUSE,
+            }
+            if not passing and isinstance(answer, Refused):
+                raise stop_for(answer.cause)
+            if turn < READS_MOST:
+                self._world.clock.sleep_ms(self._waits.retry_delay_ms)
+        raise QuickBooksUnavailable(detail="QuickBooks did not answer what we read")

@@ -15,7 +15,7 @@ from application.invoices.model import (
 from application.invoices.outcomes import Refused, Unknown, fits
 from application.mis.claims import MisClaims
 from application.mis.reader import MisReader
-from application.quickbooks.client import Client, Sending
+from application.quickbooks.client import Answered, Client, Sending
 from application.quickbooks.lanes import Lanes
 from application.services.arrivals import Arrivals
 from application.services.customers import Blocked, Customers, Linked
@@ -119,25 +119,38 @@ class Crossing:
         both: bool | None = None,
     ) -> Iterator[Ended]:
         trip = state.trip
+
+        def stopping() -> bool:
+            return state.stopped_by is not None or trip.stop()
+
         try:
             for answered in self._lanes.drain(
                 pages,
                 both=trip.both if both is None else both,
                 about_to_send=lambda work: self._recording.sending(work, sender=trip.sender),
                 every=trip.every,
-                stop=trip.stop,
+                stop=stopping,
             ):
-                self._arrivals.answered(answered, state=state)
+                self._arrive(answered, state=state)
                 while state.ended:
                     yield state.ended.popleft()
         except LeaseLost:
             raise  # another sender owns these rows now; it settles them
-        except Stop:
-            self._let_go(state)
-            yield from state.ended
-            raise
+        except Stop as stop:
+            state.stopped_by = state.stopped_by or stop
         self._let_go(state)
         yield from state.ended
+        if state.stopped_by is not None:
+            raise state.stopped_by
+
+    def _arrive(self, answered: Answered, *, state: State) -> None:
+        """Record an answer; what stops the run waits until every answer under way is here."""
+        try:
+            self._arrivals.answered(answered, state=state)
+        except LeaseLost:
+            raise
+        except Stop as stop:
+            state.stopped_by = state.stopped_by or stop
 
     def _let_go(self, state: State) -> None:
         """Give back what was claimed and provably never sent."""

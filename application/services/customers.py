@@ -141,7 +141,9 @@ class Customers:
                 fresh.append(code)
         pages = self._intend(fresh, earlier=earlier, work=work, errand=errand)
         self._drain(iter(pages), work=work, errand=errand)
-        return work.answers
+        # A run that is asked to stop pulls no further page; these were intended and not sent.
+        now = self._world.clock.now()
+        return {code: work.answers.get(code, Parked(now)) for code in students}
 
     def _intend(
         self,

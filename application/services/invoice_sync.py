@@ -296,7 +296,9 @@ class InvoiceSyncService:
         known = self._items.recall(note)
         if known is None:
             found = self._client.count_numbered()
-            known = bool(found) if isinstance(found, int) else True
+            if not isinstance(found, int):
+                return True
+            known = bool(found)
             self._items.remember(note, known)
         return bool(known)
 

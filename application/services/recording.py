@@ -7,14 +7,14 @@ from datetime import datetime
 from typing import TypeVar
 
 from application.catalogue import MisUnavailable
-from application.invoices.model import Document, Facts, Intent, Status
+from application.invoices.model import Document, Facts, Intent, IntentState, Status
 from application.logs import Logs
 from application.mis.claims import MisClaims
 from application.mis.reader import Former, MisReader
 from application.quickbooks.client import Bundle, Work
 from application.quickbooks.wire import place
 from application.store.audit import Actor
-from application.store.journal import Journal, Receipt, Refusal, Send
+from application.store.journal import IllegalEdge, Journal, Receipt, Refusal, Send
 from application.store.leases import Lease, Leases
 from application.world import Gate, Waits, World
 
@@ -129,7 +129,19 @@ class Recording:
             ]
         else:
             sends = [Send(intent_id=work.sending.intent_id, lane="single")]
-        self._journal.attempt(sends, lease=sender.lease, by=sender.by)
+        try:
+            self._journal.attempt(sends, lease=sender.lease, by=sender.by)
+        except IllegalEdge as edge:
+            if edge.state != IntentState.SENDING:
+                raise
+            # QuickBooks refused the first send's token; the same bytes go again with a new one.
+            self._journal.passed(
+                [one.intent_id for one in sends],
+                cause="authentication_failed",
+                lease=sender.lease,
+                by=sender.by,
+            )
+            self._journal.attempt(sends, lease=sender.lease, by=sender.by)
         self._leases.still_ours(sender.lease)
         self._world.gate(Gate.LEASE_CHECKED)
 

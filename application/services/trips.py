@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from application.catalogue import Stop
 from application.invoices.model import (
     AmountRule,
     Draft,
@@ -79,6 +80,8 @@ class State:
     held: dict[int, Held] = field(default_factory=dict)  # by intent id
     ended: deque[Ended] = field(default_factory=deque)
     claimed: dict[int, str] = field(default_factory=dict)  # invoice -> token, not yet decided
+    stopped_by: Stop | None = None
+    away_since: datetime | None = None  # no connection to QuickBooks since
 
     def end(self, one: Ended) -> None:
         """Take an invoice out of hand and remember what became of it."""
