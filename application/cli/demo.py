@@ -49,7 +49,9 @@ def demo(call: Call, *, invoices: int | None, sync: bool, port: int) -> int:
     settings = wiring.demo_settings()
     with Interrupts() as interrupts, call.services(settings=settings) as services:
         made = services.make_demo(invoices=invoices)
-        _step(call, made or "The demo MIS stands as the last demo left it.")
+        _step(
+            call, made or "The demo MIS stands as the last demo left it; `make clean` begins anew."
+        )
         if not sync:
             _statistics(call, services=services)
             return _over(call, services=services)

@@ -11,7 +11,7 @@ from application.catalogue import NotFound, StateConflict, printable
 from application.cli import failures
 from application.cli.call import Call
 from application.cli.looking import where
-from application.cli.printing import counted, day
+from application.cli.printing import day
 from application.invoices.model import Environment, doc_number
 
 if TYPE_CHECKING:
@@ -183,7 +183,7 @@ def init(call: Call, *, force: bool) -> int:
     """Write `.env`, readable by its owner only."""
     from application import wiring  # noqa: PLC0415 - cryptography comes with it
 
-    path = wiring.home() / ".env"
+    path = wiring.home_of_files() / ".env"
     if path.exists() and not force:
         raise failures.Usage(
             option="--force", problem="is needed to write over an existing file", got=str(path)

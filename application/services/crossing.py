@@ -246,7 +246,10 @@ class Crossing:
         state: State,
     ) -> list[Plan]:
         """Take out rows whose history must be cleared up before anything is sent."""
-        refused_by_us = self._journal.refusals_for([plan.invoice.id for plan in plans])
+        # Claiming closed the refusals; a closed one still proves that the 2 was ours.
+        refused_by_us = self._journal.refusals_for(
+            [plan.invoice.id for plan in plans], also_closed=True
+        )
         kept: list[Plan] = []
         watched: list[Plan] = []
         for plan in plans:
