@@ -2,10 +2,12 @@
 
 import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TypeVar
 
 import pytest
 
+from tests.rooms.mis_support import Place
 from tests.servers import MariaDb, Postgres, Server, ServerMissing, start_mariadb, start_postgres
 
 REQUIRED = "FEEBRIDGE_REQUIRE_SERVICES"
@@ -53,3 +55,32 @@ def postgres_url(postgres_server: Postgres) -> Iterator[str]:
     yield url
     name = url.rsplit("/", maxsplit=1)[-1]
     postgres_server.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def file_place(tmp_path: Path) -> Iterator[Place]:
+    """An empty MIS in a SQLite file."""
+    file = tmp_path / "mis.db"
+    file.touch()
+    place = Place(f"sqlite:///{file}", kind="sqlite")
+    yield place
+    place.close()
+
+
+@pytest.fixture(params=["innodb", "myisam"])
+def server_place(request: pytest.FixtureRequest, mariadb_url: str) -> Iterator[Place]:
+    """An empty MIS on each engine of MariaDB."""
+    place = Place(mariadb_url, kind=request.param)
+    yield place
+    place.close()
+
+
+@pytest.fixture(params=["sqlite", "innodb", "myisam"])
+def place(request: pytest.FixtureRequest) -> Iterator[Place]:
+    """An empty MIS on each database it may live on."""
+    if request.param == "sqlite":
+        yield request.getfixturevalue("file_place")
+    else:
+        place = Place(request.getfixturevalue("mariadb_url"), kind=request.param)
+        yield place
+        place.close()

@@ -19,6 +19,7 @@ import psycopg
 import pymysql
 from typing_extensions import override
 
+NO_ACCOUNT = "an account PostgreSQL could run as"
 PATIENCE_S = 60
 LOOK_EVERY_S = 0.05
 STOP_S = 20
@@ -204,8 +205,13 @@ def start_mariadb() -> MariaDb:
     command = [daemon, "--no-defaults", *root, f"--datadir={folder / 'd'}", f"--port={port}"]
     command += [f"--bind-address={HOME}", f"--socket={folder / 's'}", f"--init-file={begin}"]
     command += [f"--pid-file={folder / 'pid'}", "--skip-log-bin", "--skip-name-resolve"]
-    command += ["--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=24M"]
-    command += ["--innodb-doublewrite=0", "--innodb-log-file-size=16M", "--key-buffer-size=4M"]
+    command += ["--innodb-flush-log-at-trx-commit=2", "--innodb-buffer-pool-size=24M"]
+    command += [
+        "--innodb-doublewrite=0",
+        "--innodb-flush-method=nosync",
+        "--innodb-log-file-size=16M",
+        "--key-buffer-size=4M",
+    ]
     command += [
         "--performance-schema=OFF",
         "--max-connections=80",
@@ -299,7 +305,7 @@ def _other_account() -> str:
     for name in ("postgres", "nobody"):
         with suppress(KeyError):
             return pwd.getpwnam(name).pw_name
-    raise ServerMissing("an account PostgreSQL could run as")
+    raise ServerMissing(NO_ACCOUNT)
 
 
 def _dying_with_us() -> list[str]:
