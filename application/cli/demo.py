@@ -21,12 +21,13 @@ if TYPE_CHECKING:
 
 FIRST: Final = 10
 ASK_EVERY_MS: Final = 200
+LOOKS_MOST: Final = 25
 ROOT: Final = Path(__file__).resolve().parents[2]
 TRY_NEXT: Final = (
-    ("feebridge errors", "why some failed, and who mends it"),
-    ("feebridge show 123", "what happened to one of them"),
-    ("feebridge explain customer_not_found", "what to do about it"),
-    ("feebridge audit verify", "proof that nobody touched the history"),
+    ("errors", "why some failed, and who mends it"),
+    ("show 123", "what happened to one of them"),
+    ("explain customer_not_found", "what to do about it"),
+    ("audit verify", "proof that nobody touched the history"),
 )
 
 
@@ -71,7 +72,7 @@ def _shown(call: Call, *, services: "Services", interrupts: Interrupts) -> int |
     _command(call, "analyze")
     _statistics(call, services=services)
     _command(call, f"preview --limit {FIRST}")
-    tag = services.connection.realm_tag()
+    tag = services.company.realm_tag()
     print_preview(
         call,
         services=services,
@@ -104,7 +105,7 @@ def _shown(call: Call, *, services: "Services", interrupts: Interrupts) -> int |
         call,
         services=services,
         counts=services.progress.counts(),
-        state=services.connection.state(),
+        state=services.company.state(),
     )
     return None
 
@@ -115,6 +116,11 @@ def _in_quickbooks(call: Call, *, services: "Services", report: Report) -> None:
     if not numbers:
         return
     found = services.documents(numbers)
+    for _ in range(LOOKS_MOST):  # QuickBooks' search learns of a new invoice a little later
+        if len(found) == len(numbers):
+            break
+        call.clock.sleep_ms(ASK_EVERY_MS)
+        found = services.documents(numbers)
     call.screen.say(
         f"  As QuickBooks has them, read back just now ({counted(len(found), 'invoice')}):"
     )
@@ -152,10 +158,12 @@ def _statistics(call: Call, *, services: "Services") -> None:
 
 def _told_next(call: Call) -> None:
     call.screen.say()
-    call.screen.say("Try next, in this folder:")
+    call.screen.say("Try next, in another terminal or when this has ended:")
+    beside = ROOT / ".venv" / "bin" / "feebridge"
+    name = ".venv/bin/feebridge" if Path.cwd() == ROOT and beside.exists() else "feebridge"
     wide = max(len(command) for command, _ in TRY_NEXT)
     for command, why in TRY_NEXT:
-        call.screen.say(f"  {command:<{wide}}  {why}")
+        call.screen.say(f"  {name} {command:<{wide}}  {why}")
 
 
 def _stay(call: Call, *, services: "Services", address: str, interrupts: Interrupts) -> None:

@@ -26,7 +26,7 @@ class Group:
 
 def groups_of(services: "Services") -> list[Group]:
     """Return one group a cause, most frequent first; failures of other programs are one of them."""
-    tag = services.connection.realm_tag()
+    tag = services.company.realm_tag()
     groups: list[Group] = []
     for one in services.progress.causes():
         amount, fixed = Decimal(0), 0

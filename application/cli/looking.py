@@ -11,7 +11,7 @@ from application.cli.rows import name_of, preview_entry, run_entry
 from application.invoices.model import AmountRule, doc_number
 
 if TYPE_CHECKING:
-    from application.services.connection import ConnectionState
+    from application.services.company import ConnectionState
     from application.services.progress import Preview, Statistics
     from application.wiring import Services
 
@@ -133,7 +133,7 @@ def where(state: "ConnectionState") -> str:
 def preview(call: Call, *, limit: int, offset: int) -> int:
     """Show what the next run would send."""
     with call.services() as services:
-        tag = services.connection.realm_tag()
+        tag = services.company.realm_tag()
         seen = services.progress.preview(limit=limit, offset=offset, realm_tag=tag)
         shown = len(seen.invoices)
         if not call.ask.bare:
@@ -159,7 +159,7 @@ def print_preview(call: Call, *, services: "Services", seen: "Preview") -> None:
     if not seen.invoices:
         screen.say("Nothing is waiting." if not seen.waiting else "No more are waiting.")
         return
-    target = where(services.connection.state())
+    target = where(services.company.state())
     screen.say(
         f"Would send {number(len(seen.invoices))} of {number(seen.waiting)} waiting to {target}. "
         "Preview sends nothing."
@@ -201,7 +201,7 @@ def status(call: Call) -> int:
     """Show connection, MIS, progress and runs."""
     with call.services() as services:
         counts = services.progress.counts()
-        state = services.connection.state()
+        state = services.company.state()
         recent = list(services.progress.runs(limit=RUNS_RECENT))
         attention = counts.failed
         if not call.ask.bare:

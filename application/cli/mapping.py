@@ -8,7 +8,7 @@ from application.cli.printing import Column, counted
 def listed(call: Call) -> int:
     """List products and what was chosen."""
     with call.services() as services:
-        tag = _company(services.connection.realm_tag())
+        tag = _company(services.company.realm_tag())
         chosen = services.items.chosen(tag)
         products = sorted(services.items.by_key(tag).values(), key=lambda one: one.name)
         taken: dict[str, list[int]] = {}
@@ -35,7 +35,7 @@ def listed(call: Call) -> int:
 def choose(call: Call, *, fee_id: int, product: str) -> int:
     """Let a product take a fee."""
     with call.services() as services:
-        tag = _company(services.connection.realm_tag())
+        tag = _company(services.company.realm_tag())
         fee = services.reader.fees({fee_id}).get(fee_id)
         if fee is None:
             raise NotFound(what=f"fee category {fee_id}")
@@ -59,7 +59,7 @@ def choose(call: Call, *, fee_id: int, product: str) -> int:
 def clear(call: Call, *, fee_id: int) -> int:
     """Forget what a person chose for a fee."""
     with call.services() as services:
-        tag = _company(services.connection.realm_tag())
+        tag = _company(services.company.realm_tag())
         services.items.unchoose(tag, fee_id, by=services.actor("cli"))
         message = f"Fee category {fee_id} takes the product of its own name again."
         call.screen.say(message)
@@ -70,7 +70,7 @@ def refresh(call: Call) -> int:
     """Read products and preferences again."""
     with call.services() as services:
         services.read_company()
-        tag = _company(services.connection.realm_tag())
+        tag = _company(services.company.realm_tag())
         count = len(services.items.by_key(tag))
         message = f"{counted(count, 'product')} read."
         call.screen.say(message)

@@ -144,7 +144,7 @@ def explain(call: Call, *, code: str) -> int:
 def show(call: Call, *, invoice_id: int) -> int:
     """Print one invoice and what happened to it."""
     with call.services() as services:
-        tag = services.connection.realm_tag()
+        tag = services.company.realm_tag()
         history = services.progress.history(invoice_id, realm_tag=tag)
         if history is None:
             raise NotFound(what=f"invoice {invoice_id}")

@@ -97,7 +97,7 @@ def single(call: Call, *, invoice_id: int, dry_run: bool) -> int:
 
 def _told_single(call: Call, *, services: "Services", invoice_id: int, report: Report) -> int:
     name = doc_number(invoice_id)
-    found = services.progress.history(invoice_id, realm_tag=services.connection.realm_tag())
+    found = services.progress.history(invoice_id, realm_tag=services.company.realm_tag())
     quickbooks_id = report.quickbooks_ids.get(invoice_id)
     if report.failures:
         failure = report.failures[0]
@@ -140,7 +140,7 @@ def retry(call: Call, *, wanted: Wanted, dry_run: bool) -> int:
         ids = _chosen(services, wanted=wanted)
         every = len(ids)
         if wanted.only_fixed:
-            tag = services.connection.realm_tag()
+            tag = services.company.realm_tag()
             ids = tuple(services.choosing.fixed_of(ids, realm_tag=tag)) if tag else ()
         if dry_run:
             return _dry_ids(call, services=services, ids=ids)
@@ -254,7 +254,7 @@ def run(call: Call, *, services: "Services", send: Send) -> int:
 
 def sent(call: Call, *, services: "Services", send: Send, interrupts: Interrupts) -> Report | int:
     """Return the run's report, or the exit code where nothing was sent."""
-    state = services.connection.state()
+    state = services.company.state()
     company = f' company="{printable(state.company)}"' if state.company else ""
     about = (
         where(state)
@@ -285,7 +285,7 @@ def _agreed(call: Call, *, services: "Services", most: int | None) -> bool:
         return True
     counts = services.progress.counts()
     count = counts.not_synced if most is None else min(most, counts.not_synced)
-    state = services.connection.state()
+    state = services.company.state()
     new = state.environment.value == "production" and not any(
         one.environment == "production" for one in services.progress.runs(limit=RUNS_LOOKED_AT)
     )
@@ -306,7 +306,7 @@ def _declined(call: Call) -> int:
 
 
 def _dry(call: Call, *, services: "Services", most: int | None) -> int:
-    tag = services.connection.realm_tag()
+    tag = services.company.realm_tag()
     ready = bad = offset = 0
     problems: dict[str, int] = {}
     while most is None or offset < most:
@@ -324,7 +324,7 @@ def _dry(call: Call, *, services: "Services", most: int | None) -> int:
 
 
 def _dry_ids(call: Call, *, services: "Services", ids: tuple[int, ...]) -> int:
-    tag = services.connection.realm_tag()
+    tag = services.company.realm_tag()
     ready = bad = 0
     problems: dict[str, int] = {}
     for one in ids:

@@ -15,7 +15,7 @@ from application.cli.printing import day
 from application.invoices.model import Environment, doc_number
 
 if TYPE_CHECKING:
-    from application.services.connection import ConnectionState
+    from application.services.company import ConnectionState
     from application.wiring import Services
 
 REASON_MOST: Final = 200
@@ -56,7 +56,7 @@ def connect(call: Call, *, paste: bool, bind: str | None) -> int:
         else:
             connection.realm()
         services.read_company()
-        return _told_connection(call, state=connection.state())
+        return _told_connection(call, state=services.company.state())
 
 
 def _returned(call: Call, *, services: "Services", paste: bool) -> str:
@@ -71,7 +71,7 @@ def _returned(call: Call, *, services: "Services", paste: bool) -> str:
 
 
 def _bind(call: Call, *, services: "Services", name: str) -> None:
-    state = services.connection.state()
+    state = services.company.state()
     if name != state.company:
         raise failures.Usage(
             option="--bind", problem=f"must be the company's name, {state.company}", got=name
@@ -103,7 +103,7 @@ def _told_connection(call: Call, *, state: "ConnectionState") -> int:
 def disconnect(call: Call, *, confirm: str | None) -> int:
     """Revoke the sign-in."""
     with call.services() as services:
-        state = services.connection.state()
+        state = services.company.state()
         if state.company is None and not state.connected:
             message = "QuickBooks is not connected."
             call.screen.say(message)

@@ -56,7 +56,7 @@ class Installation:
         done = subprocess.run(  # noqa: S603 - our own tool, no shell
             [python, str(TOOL), *words],
             cwd=self.folder,
-            env=self._environment(settings),
+            env=self.environment(settings),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=PATIENCE_S,
@@ -71,7 +71,7 @@ class Installation:
         return subprocess.Popen(  # noqa: S603 - our own tool, no shell
             [sys.executable, str(TOOL), *words],
             cwd=self.folder,
-            env=self._environment(settings),
+            env=self.environment(settings),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -82,7 +82,8 @@ class Installation:
         shutil.copytree(self.folder, folder, dirs_exist_ok=True)
         return Installation(folder)
 
-    def _environment(self, settings: Mapping[str, str] | None) -> dict[str, str]:
+    def environment(self, settings: Mapping[str, str] | None = None) -> dict[str, str]:
+        """Return what the command finds in its environment: nothing of this process' settings."""
         kept = {
             name: text
             for name, text in os.environ.items()  # noqa: TID251 - the child needs PATH

@@ -1,0 +1,80 @@
+"""A person at a terminal: what they see, what they type, when they press Ctrl-C."""
+
+import os
+import pty
+import re
+import select
+import subprocess
+import sys
+from types import TracebackType
+from typing import Self
+
+from tests.walks.support import PATIENCE_S, TOOL, Installation
+
+DRAWING = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+CTRL_C = "\x03"
+
+
+class Terminal:
+    """One command with a terminal for all three streams."""
+
+    def __init__(self, installation: Installation, *words: str) -> None:
+        self.seen = ""
+        self._own, theirs = pty.openpty()
+        self._child = subprocess.Popen(  # noqa: S603 - our own tool, no shell
+            [sys.executable, str(TOOL), *words],
+            cwd=installation.folder,
+            env={**installation.environment(), "TERM": "xterm"},
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            start_new_session=True,
+            preexec_fn=_take_terminal,  # noqa: PLW1509 - one thread only; Ctrl-C needs it
+        )
+        os.close(theirs)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._child.kill()
+        self._child.wait()
+        os.close(self._own)
+
+    def until(self, words: str) -> str:
+        """Read until the words stand there, or the command ended."""
+        while words not in self.seen and self._read():
+            pass
+        assert words in self.seen, self.seen
+        return self.seen
+
+    def type(self, text: str) -> None:
+        os.write(self._own, text.encode())
+
+    def end(self) -> int:
+        """Read to the end and return the exit code."""
+        while self._read():
+            pass
+        return self._child.wait(timeout=PATIENCE_S)
+
+    def _read(self) -> bool:
+        ready, _, _ = select.select([self._own], [], [], PATIENCE_S)
+        assert ready, self.seen
+        try:
+            more = os.read(self._own, 65536)
+        except OSError:  # the other side is closed
+            return False
+        self.seen += DRAWING.sub("", more.decode(errors="replace"))
+        return bool(more)
+
+
+def _take_terminal() -> None:
+    import fcntl  # noqa: PLC0415 - in the child, POSIX only
+    import termios  # noqa: PLC0415 - as above
+
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
