@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 import typer
 
@@ -37,6 +38,7 @@ class Call:
         self.environment: str | None = None
         self.currency: str | None = None
         self._log_folder = Path("logs")
+        self._office: ZoneInfo | None = None
         self.prompts = sys.stdin.isatty() and sys.stderr.isatty() and not ask.yes
 
     @classmethod
@@ -59,6 +61,7 @@ class Call:
         with wiring.build(settings) as services:
             self.environment = services.environment.value
             self.currency = services.currency
+            self._office = services.office
             self._log_folder = services.settings.feebridge_home / services.settings.log_dir
             if services.place.demo and settings is None:
                 self.screen.note("No MIS is set: using the demo MIS and the simulator.")
@@ -124,5 +127,5 @@ class Call:
         }
 
     def now(self) -> datetime:
-        """Return the present instant with this machine's offset."""
-        return self.clock.now().astimezone()
+        """Return the present instant in office time, once that is known."""
+        return self.clock.now().astimezone(self._office)

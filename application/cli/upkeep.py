@@ -113,7 +113,7 @@ def disconnect(call: Call, *, confirm: str | None) -> int:
             question = f"Disconnect {where(state)}? Links and history stay."
             if not typer.confirm(question, default=False, err=True):
                 raise typer.Abort
-        elif confirm != name and not (confirm is None and call.ask.yes):
+        elif confirm != name:
             raise failures.Usage(
                 option="--confirm",
                 problem=f'must be the company\'s name, "{printable(name)}"',

@@ -104,13 +104,17 @@ def ended(child: "subprocess.Popen[bytes]") -> Done:
     return Done(child.returncode, out.decode(), err.decode())
 
 
-def interrupt_after(child: "subprocess.Popen[bytes]", *, words: bytes) -> bytes:
-    """Send Ctrl-C once the command has written these words on stderr; return what it wrote."""
+def read_until(child: "subprocess.Popen[bytes]", *, words: bytes) -> None:
+    """Read stderr of a started command up to the line with these words."""
     assert child.stderr is not None
     seen = b""
     while words not in seen:
         line = child.stderr.readline()
         assert line, seen
         seen += line
+
+
+def interrupt_after(child: "subprocess.Popen[bytes]", *, words: bytes) -> None:
+    """Send Ctrl-C once the command has written these words on stderr."""
+    read_until(child, words=words)
     child.send_signal(signal.SIGINT)
-    return seen

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.walks.support import Installation, ended, interrupt_after
+from tests.walks.support import Installation, ended, interrupt_after, read_until
 
 FAILED = 12
 SYNCED = 1238
+SLOW = {"CLOCK_SCALE": "2"}  # the demo's own pace would be over before anybody acts
 TRIGGERS = "SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'audit'"
 
 
@@ -113,7 +114,7 @@ class TestAll:
 
 class TestInterrupting:
     def test_finishes_the_request_in_hand_and_says_how_to_go_on(self, own: Installation) -> None:
-        child = own.start("all", settings={"CLOCK_SCALE": "2"})
+        child = own.start("all", settings=SLOW)
         interrupt_after(child, words=b"started")
         done = ended(child)
 
@@ -126,13 +127,47 @@ class TestInterrupting:
         assert counts["not_synced"] > 0
 
     def test_loses_nothing(self, own: Installation) -> None:
-        child = own.start("all", settings={"CLOCK_SCALE": "2"})
+        child = own.start("all", settings=SLOW)
         interrupt_after(child, words=b"started")
         ended(child)
 
         assert own.run("all").code == 3
         counts = own.run("analyze", "--json").json["data"]
         assert (counts["already_synced"], counts["failed"]) == (SYNCED, FAILED)
+
+
+class TestWhileAnotherRunSends:
+    def test_a_large_request_is_told_who_is_at_work(self, own: Installation) -> None:
+        child = own.start("all", settings=SLOW)
+        read_until(child, words=b"started")
+        done = own.run("all", settings=SLOW)
+        own.run("runs", "cancel", "1")
+
+        assert done.code == 7
+        assert "Error: Another run is active, so nothing was sent." in done.err
+        assert ended(child).code in {0, 3}
+
+    def test_one_invoice_is_taken_in(self, own: Installation) -> None:
+        child = own.start("all", settings=SLOW)
+        read_until(child, words=b"started")
+        done = own.run("single", "12345", settings=SLOW)
+        own.run("runs", "cancel", "1")
+        ended(child)
+
+        assert done.code == 0, done.err
+        assert done.lines[0].startswith("MIS-12345 synced: QuickBooks invoice ")
+
+    def test_it_can_be_stopped_from_here(self, own: Installation) -> None:
+        child = own.start("all", settings=SLOW)
+        read_until(child, words=b"started")
+        asked = own.run("runs", "cancel", "1")
+        watched = own.run("runs", "watch", "1")
+        over = ended(child)
+
+        assert asked.out == "Run 1 ends after the request in hand.\n"
+        assert "stopped as asked after" in over.out
+        assert "stopped as asked after" in watched.out
+        assert own.run("analyze", "--json").json["data"]["in_progress"] == 0
 
 
 class TestSingle:
