@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sql
@@ -56,6 +57,11 @@ class Place:
         """Make the tables."""
         engine = ENGINES[self.kind]
         self.run(*create_statements(sqlite=self.sqlite, engine=engine, money=money))
+
+    @property
+    def path(self) -> Path:
+        """Where the file lies, if it is one."""
+        return Path(sql.make_url(self.url).database or "")
 
     def close(self) -> None:
         """Give the connection back."""
