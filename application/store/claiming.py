@@ -35,50 +35,36 @@ class Claiming(Book):
             LeaseLost: Nothing was noted; do not claim.
         """
         ids = [former.id for former in formers]
+        entry = Entry(
+            action="invoice.claimed",
+            subject=invoices_text(ids),
+            by=by,
+            after={"ids": ids, "token": token, "lease": lease.ulid},
+            realm_tag=lease.realm_tag,
+            invoice_ids=ids,
+        )
 
         def work(connection: Connection) -> None:
             now = self._leases.guard(connection, lease)
-            connection.execute(
-                insert(claims).values(
-                    token=token,
-                    realm_tag=lease.realm_tag,
-                    lease_ulid=lease.ulid,
-                    run_id=run_id,
-                    actor=actor_json(by),
-                    noted_at=now,
-                )
-            )
-            if not ids:
-                return
-            rows = [
-                {
-                    "token": token,
-                    "invoice_id": former.id,
-                    "former": {
-                        "status": None if former.status is None else int(former.status),
-                        "pushed_by": former.pushed_by,
-                        "pushed_date": former.pushed_date_text,
-                    },
-                }
-                for former in formers
-            ]
-            connection.execute(insert(claim_rows), rows)
+            claim = {
+                "token": token,
+                "realm_tag": lease.realm_tag,
+                "lease_ulid": lease.ulid,
+                "run_id": run_id,
+                "actor": actor_json(by),
+                "noted_at": now,
+            }
+            connection.execute(insert(claims).values(**claim))
+            connection.execute(insert(claim_rows), [_row(one, token=token) for one in formers])
             connection.execute(
                 update(refusals)
                 .where(refusals.c.invoice_id.in_(ids), refusals.c.open == 1)
                 .values(open=None, closed_at=now, closed_by=token)
             )
-            entry = Entry(
-                action="invoice.claimed",
-                subject=invoices_text(ids),
-                by=by,
-                after={"ids": ids, "token": token, "lease": lease.ulid},
-                realm_tag=lease.realm_tag,
-                invoice_ids=ids,
-            )
             self._append(connection, [entry])
 
-        self._store.write(work)
+        if ids:
+            self._store.write(work)
 
     def claim_of(self, token: str) -> ClaimNote | None:
         """Return the claim of a token; None where this store never noted it."""
@@ -242,6 +228,18 @@ def _sent_since(token: str) -> ColumnElement[bool]:
     return exists().where(
         intents.c.invoice_id == refusals.c.invoice_id, intents.c.last_sent_at >= noted_at
     )
+
+
+def _row(former: FormerRow, *, token: str) -> dict[str, object]:
+    return {
+        "token": token,
+        "invoice_id": former.id,
+        "former": {
+            "status": None if former.status is None else int(former.status),
+            "pushed_by": former.pushed_by,
+            "pushed_date": former.pushed_date_text,
+        },
+    }
 
 
 def _former(row: Row[Any]) -> Former:

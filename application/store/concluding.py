@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
 from application.invoices.model import IntentState, Kind
 from application.store.audit import Actor, Entry
+from application.store.changing import change, close_refusals, end_attempts, refusal_row
 from application.store.claiming import end_claim_rows
 from application.store.columns import clean, maybe_clean
 from application.store.fence import Lease
@@ -22,7 +23,7 @@ from application.store.records import (
     intent_of,
     money_text,
 )
-from application.store.schema import attempts, intents, refusals
+from application.store.schema import intents, refusals
 
 _SENT = frozenset({IntentState.SENDING})
 _UNCLEAR = frozenset({IntentState.SENDING, IntentState.UNKNOWN})
@@ -86,31 +87,14 @@ class Concluding(Book):
         Raises:
             LeaseLost: Nothing was noted.
         """
+        tid, cause = intuit_tid, clean(why, most=200)
 
         def work(connection: Connection) -> None:
             now = self._leases.guard(connection, lease)
             rows = self._rows(connection, intent_ids, wanted="unknown", allowed=UNFINISHED)
-            _end_attempts(
-                connection, list(rows), outcome="unknown", now=now, why=why, tid=intuit_tid
-            )
-            _change(
-                connection,
-                rows,
-                {
-                    "state": IntentState.UNKNOWN.value,
-                    "unsettled": bindparam("b_unsettled"),
-                    "absent_from": bindparam("b_absent"),
-                    "cause": clean(why, most=200),
-                },
-                [
-                    {
-                        "b_id": row.id,
-                        "b_unsettled": max(row.unsettled, 1),
-                        "b_absent": max(row.absent_from or absent_from, absent_from),
-                    }
-                    for row in rows.values()
-                ],
-            )
+            end_attempts(connection, list(rows), outcome="unknown", now=now, why=why, tid=tid)
+            change(connection, rows, _UNKNOWN | {"cause": cause}, _unknowns(rows, absent_from))
+            after = {"absent_from": absent_from.isoformat()}
             entries = [
                 entry_of(
                     "unknown",
@@ -118,8 +102,8 @@ class Concluding(Book):
                     lease=lease,
                     intent=intent_of(row),
                     cause=why,
-                    intuit_tid=intuit_tid,
-                    after={"absent_from": absent_from.isoformat()},
+                    intuit_tid=tid,
+                    after=after,
                 )
                 for row in rows.values()
             ]
@@ -147,10 +131,10 @@ class Concluding(Book):
             rows = {one: row for one, row in rows.items() if not _again(row, wanted[one])}
             if not rows:
                 return
-            _end_attempts(connection, list(rows), outcome="ok", now=now)
-            _change(connection, rows, _RECEIPT | {"receipt_at": now}, _receipts(rows, wanted))
+            end_attempts(connection, list(rows), outcome="ok", now=now)
+            change(connection, rows, _RECEIPT | {"receipt_at": now}, _receipts(rows, wanted))
             invoices = [row.invoice_id for row in rows.values() if row.invoice_id is not None]
-            _close_refusals(connection, invoices, now=now)
+            close_refusals(connection, invoices, now=now)
             entries = [
                 _confirmed_line(row, wanted[one], by=by, lease=lease) for one, row in rows.items()
             ]
@@ -200,14 +184,14 @@ class Concluding(Book):
             rows = {one: row for one, row in rows.items() if row.state in _UNCLEAR}
             if not rows:
                 return
-            _end_attempts(connection, list(rows), outcome="absent", now=now, unclear=True)
+            end_attempts(connection, list(rows), outcome="absent", now=now, unclear=True)
             values = {
                 "state": after.value,
                 "open": 1 if again else None,
                 "unsettled": 0,
                 "in_bundle": False,
             }
-            _change(connection, rows, values, [{"b_id": one} for one in rows])
+            change(connection, rows, values, [{"b_id": one} for one in rows])
             entries = [
                 entry_of("absent", by=by, lease=lease, intent=intent_of(row), cause=row.cause)
                 for row in rows.values()
@@ -312,9 +296,9 @@ class Concluding(Book):
             rows = {one: row for one, row in rows.items() if row.state == IntentState.SENDING}
             if not rows:
                 return
-            _end_attempts(connection, list(rows), outcome=outcome, now=now, why=cause)
+            end_attempts(connection, list(rows), outcome=outcome, now=now, why=cause)
             left = 1 if outcome == "not_sent" else 0
-            _change(
+            change(
                 connection,
                 rows,
                 {
@@ -343,8 +327,8 @@ class Concluding(Book):
             now = self._leases.guard(connection, lease)
             rows = self._rows(connection, behind, wanted=state.value, allowed=UNFINISHED | {state})
             if rows:
-                _end_attempts(connection, list(rows), outcome=state.value, now=now)
-                _change(
+                end_attempts(connection, list(rows), outcome=state.value, now=now)
+                change(
                     connection,
                     rows,
                     {
@@ -356,9 +340,9 @@ class Concluding(Book):
                     [{"b_id": one, "b_cause": behind[one].cause} for one in rows],
                 )
             invoices = [one.invoice_id for one in items if one.invoice_id is not None]
-            _close_refusals(connection, invoices, now=now)
+            close_refusals(connection, invoices, now=now)
             connection.execute(
-                insert(refusals), [_refusal_row(one, lease=lease, now=now) for one in items]
+                insert(refusals), [refusal_row(one, lease=lease, now=now) for one in items]
             )
             entries = [
                 _refused_line(
@@ -372,6 +356,11 @@ class Concluding(Book):
             self._store.write(work)
 
 
+_UNKNOWN: dict[str, Any] = {
+    "state": IntentState.UNKNOWN.value,
+    "unsettled": bindparam("b_unsettled"),
+    "absent_from": bindparam("b_absent"),
+}
 _RECEIPT: dict[str, Any] = {
     "state": IntentState.CONFIRMED.value,
     "open": None,
@@ -385,6 +374,17 @@ _RECEIPT: dict[str, Any] = {
     "intuit_tid": bindparam("b_tid"),
     "adopted": bindparam("b_adopted"),
 }
+
+
+def _unknowns(rows: dict[int, Row[Any]], absent_from: datetime) -> list[dict[str, object]]:
+    return [
+        {
+            "b_id": row.id,
+            "b_unsettled": max(row.unsettled, 1),
+            "b_absent": max(row.absent_from or absent_from, absent_from),
+        }
+        for row in rows.values()
+    ]
 
 
 def _receipts(rows: dict[int, Row[Any]], wanted: dict[int, Receipt]) -> list[dict[str, object]]:
@@ -410,75 +410,6 @@ def _again(row: Row[Any], receipt: Receipt) -> bool:
     if row.quickbooks_id != receipt.quickbooks_id:
         raise IllegalEdge(wanted="confirm with another id", intent_id=row.id, state=row.state)
     return True
-
-
-def _change(
-    connection: Connection,
-    rows: dict[int, Row[Any]],
-    values: dict[str, Any],
-    each: list[dict[str, Any]],
-) -> None:
-    """Change intents that are locked, each from the state it was read in."""
-    connection.execute(
-        update(intents)
-        .where(intents.c.id == bindparam("b_id"), intents.c.state == bindparam("b_state"))
-        .values(**values),
-        [one | {"b_state": rows[one["b_id"]].state} for one in each],
-    )
-
-
-def _end_attempts(
-    connection: Connection,
-    ids: Sequence[int],
-    *,
-    outcome: str,
-    now: datetime,
-    why: str | None = None,
-    tid: str | None = None,
-    unclear: bool = False,
-) -> None:
-    """Close the open attempts of intents, or with `unclear` also those nobody could tell about."""
-    which = attempts.c.open == 1
-    if unclear:
-        which |= attempts.c.outcome == "unknown"
-    connection.execute(
-        update(attempts)
-        .where(attempts.c.intent_id.in_(ids), which)
-        .values(
-            open=None,
-            outcome=outcome,
-            ended_at=now,
-            **({} if why is None else {"why": clean(why, most=200)}),
-            **({} if tid is None else {"intuit_tid": clean(tid, most=120)}),
-        )
-    )
-
-
-def _close_refusals(connection: Connection, invoices: Sequence[int], *, now: datetime) -> None:
-    if invoices:
-        connection.execute(
-            update(refusals)
-            .where(refusals.c.invoice_id.in_(invoices), refusals.c.open == 1)
-            .values(open=None, closed_at=now, closed_by="newer")
-        )
-
-
-def _refusal_row(item: Refusal, *, lease: Lease, now: datetime) -> dict[str, object]:
-    return {
-        "invoice_id": item.invoice_id,
-        "open": None if item.invoice_id is None else 1,
-        "intent_id": item.intent_id,
-        "realm_tag": lease.realm_tag,
-        "cause": clean(item.cause, most=80),
-        "facts": dict(item.facts),
-        "fingerprint": item.fingerprint,
-        "run_id": item.run_id,
-        "quickbooks_code": maybe_clean(item.quickbooks_code, most=40),
-        "quickbooks_text": maybe_clean(item.quickbooks_text, most=500),
-        "quickbooks_id": maybe_clean(item.quickbooks_id, most=200),
-        "intuit_tid": maybe_clean(item.intuit_tid, most=120),
-        "at": now,
-    }
 
 
 def _confirmed_line(row: Row[Any], receipt: Receipt, *, by: Actor, lease: Lease) -> Entry:

@@ -90,7 +90,7 @@ class Leases:
         except Clash:
             self._alive.let_go(ulid)
             raise self._busy(realm_tag) from None
-        except BaseException:
+        except BaseException:  # whatever it was, no lock of a lease that is not ours may stay
             self._alive.let_go(ulid)
             raise
         self._ends_boot_ms[ulid] = boot_ms + self._lease_ms

@@ -114,15 +114,7 @@ class Promising(Book):
 
         def work(connection: Connection) -> list[int]:
             now = self._leases.guard(connection, lease)
-            rows = locked(connection, [one.intent_id for one in sends])
-            for one in sends:
-                row = rows.get(one.intent_id)
-                if row is None or row.state != IntentState.INTENDED or row.unsettled:
-                    raise IllegalEdge(
-                        wanted="attempt",
-                        intent_id=one.intent_id,
-                        state="missing" if row is None else row.state,
-                    )
+            rows = _ready(connection, [one.intent_id for one in sends])
             self._note_bundles(connection, sends, realm_tag=lease.realm_tag, now=now)
             self._open_attempts(connection, sends, rows=rows, lease=lease, now=now)
             ids = _attempt_ids(connection, list(rows))
@@ -194,7 +186,7 @@ class Promising(Book):
         now: datetime,
     ) -> None:
         clock = self._world.clock
-        common = {
+        shared = {
             "open": 1,
             "lease_ulid": lease.ulid,
             "epoch": lease.epoch,
@@ -203,44 +195,32 @@ class Promising(Book):
             "boot_ms": clock.since_boot_ms(),
             "outcome": "open",
         }
-        connection.execute(
-            insert(attempts),
-            [
-                common
-                | {
-                    "intent_id": one.intent_id,
-                    "n": rows[one.intent_id].tries + 1,
-                    "lane": one.lane,
-                    "bundle_id": one.bundle_id,
-                    "place": one.place,
-                }
-                for one in sends
-            ],
-        )
-        connection.execute(
-            update(intents)
-            .where(intents.c.id == bindparam("b_id"), intents.c.state == IntentState.INTENDED.value)
-            .values(
-                state=IntentState.SENDING.value,
-                tries=intents.c.tries + 1,
-                sends=intents.c.sends + 1,
-                unsettled=1,
-                in_bundle=bindparam("b_bundle"),
-                first_sent_at=bindparam("b_first"),
-                last_sent_at=now,
-                absent_from=None,
-                looks=0,
-                cause=None,
-            ),
-            [
-                {
-                    "b_id": one.intent_id,
-                    "b_bundle": one.bundle_id is not None,
-                    "b_first": rows[one.intent_id].first_sent_at or now,
-                }
-                for one in sends
-            ],
-        )
+        new = [
+            shared
+            | {
+                "intent_id": one.intent_id,
+                "n": rows[one.intent_id].tries + 1,
+                "lane": one.lane,
+                "bundle_id": one.bundle_id,
+                "place": one.place,
+            }
+            for one in sends
+        ]
+        connection.execute(insert(attempts), new)
+        _mark_sent(connection, sends, rows=rows, now=now)
+
+
+_SENT: dict[str, Any] = {
+    "state": IntentState.SENDING.value,
+    "tries": intents.c.tries + 1,
+    "sends": intents.c.sends + 1,
+    "unsettled": 1,
+    "in_bundle": bindparam("b_bundle"),
+    "first_sent_at": bindparam("b_first"),
+    "absent_from": None,
+    "looks": 0,
+    "cause": None,
+}
 
 
 @dataclass(slots=True)
@@ -316,6 +296,39 @@ def locked(connection: Connection, ids: Iterable[int]) -> dict[int, Row[Any]]:
         .with_for_update()
     )
     return {row.id: row for row in connection.execute(query)}
+
+
+def _mark_sent(
+    connection: Connection, sends: Sequence[Send], *, rows: Mapping[int, Row[Any]], now: datetime
+) -> None:
+    moved = [
+        {
+            "b_id": one.intent_id,
+            "b_bundle": one.bundle_id is not None,
+            "b_first": rows[one.intent_id].first_sent_at or now,
+        }
+        for one in sends
+    ]
+    connection.execute(
+        update(intents)
+        .where(intents.c.id == bindparam("b_id"), intents.c.state == IntentState.INTENDED.value)
+        .values(**_SENT, last_sent_at=now),
+        moved,
+    )
+
+
+def _ready(connection: Connection, ids: Sequence[int]) -> dict[int, Row[Any]]:
+    """Return intents that may be sent now, locked.
+
+    Raises:
+        IllegalEdge: One of them may not.
+    """
+    rows = locked(connection, ids)
+    for one in ids:
+        state = rows[one].state if one in rows else "missing"
+        if state != IntentState.INTENDED or rows[one].unsettled:
+            raise IllegalEdge(wanted="attempt", intent_id=one, state=state)
+    return rows
 
 
 def _latest(

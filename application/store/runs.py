@@ -19,6 +19,7 @@ RUNNING = "running"
 DEAD = "failed"
 PROCESS_ENDED = "process_ended"
 _FAILURES = 10_000
+_ZERO = dict.fromkeys(("total", "processed", "successful", "failed", "unsettled"), 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,33 +78,25 @@ class Runs:
         arguments: Mapping[str, object] | None = None,
         cut_off_id: int | None = None,
         company: str | None = None,
-        total: int = 0,
     ) -> Run:
         """Write down that a run was asked for, and return it with its number."""
+        values = {
+            "kind": kind,
+            "state": state,
+            "open": True,
+            "actor": actor_json(by),
+            "arguments": dict(arguments or {}),
+            "cut_off_id": cut_off_id,
+            "environment": environment,
+            "company": maybe_clean(company, most=200),
+            "realm_tag": realm_tag,
+            "holder": clean(holder, most=120),
+        }
 
         def work(connection: Connection) -> int:
             now = self._store.moment(connection)
-            made = connection.execute(
-                insert(runs).values(
-                    kind=kind,
-                    state=state,
-                    open=True,
-                    actor=actor_json(by),
-                    arguments=dict(arguments or {}),
-                    cut_off_id=cut_off_id,
-                    asked_at=now,
-                    started_at=now if state == RUNNING else None,
-                    total=total,
-                    processed=0,
-                    successful=0,
-                    failed=0,
-                    unsettled=0,
-                    environment=environment,
-                    company=maybe_clean(company, most=200),
-                    realm_tag=realm_tag,
-                    holder=clean(holder, most=120),
-                )
-            )
+            times = {"asked_at": now, "started_at": now if state == RUNNING else None}
+            made = connection.execute(insert(runs).values(**values, **_ZERO, **times))
             key = made.inserted_primary_key
             run_id = int(key[0]) if key else 0
             self._line(connection, f"run.{state}", run_id, by=by, tag=realm_tag, kind=kind)

@@ -205,7 +205,7 @@ def open_store(url: str, *, world: World, create: bool = True, upgrade: bool = T
     )
     try:
         _bring_up_to_date(store, engine=engine, upgrade=upgrade, world=world)
-    except BaseException:
+    except BaseException:  # whatever it was, no connection may stay behind
         store.close()
         raise
     return store

@@ -25,8 +25,8 @@ from tests.rooms.store_support import (
     UWASE,
     JumpingClock,
     Rooms,
-    address_on,
     rooms_on,
+    worn_address_on,
 )
 
 HOLDER = """
@@ -50,7 +50,7 @@ def clock() -> JumpingClock:
 
 @pytest.fixture(params=KINDS)
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    return address_on(request.param, request=request, tmp_path=tmp_path)
+    return worn_address_on(request.param, request=request, tmp_path=tmp_path)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from application.catalogue import LeaseLost
 from application.store.customers import LinkTaken
 from application.store.items import CompanyProfile, ItemRow
 from application.store.runs import Run
-from tests.rooms.store_support import KINDS, LIVE, REALM, UWASE, Rooms, address_on, rooms_on
+from tests.rooms.store_support import KINDS, LIVE, REALM, UWASE, Rooms, rooms_on, worn_address_on
 
 TAG = REALM.tag
 UWASE_CODE = "25/00411/BBA"
@@ -19,7 +19,7 @@ UWASE_CODE = "25/00411/BBA"
 
 @pytest.fixture(params=KINDS)
 def rooms(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Rooms]:
-    url = address_on(request.param, request=request, tmp_path=tmp_path)
+    url = worn_address_on(request.param, request=request, tmp_path=tmp_path)
     with rooms_on(url, locks=tmp_path / "locks") as opened:
         yield opened
         assert opened.audit.verify().intact

@@ -21,9 +21,9 @@ from tests.rooms.store_support import (
     REALM,
     UWASE,
     Rooms,
-    address_on,
     raw_engine,
     rooms_on,
+    worn_address_on,
 )
 
 ACCESS = "access-canary"
@@ -46,7 +46,7 @@ with rooms_on(sys.argv[1], locks=Path(sys.argv[2])) as rooms:
 
 @pytest.fixture(params=KINDS)
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    return address_on(request.param, request=request, tmp_path=tmp_path)
+    return worn_address_on(request.param, request=request, tmp_path=tmp_path)
 
 
 @pytest.fixture
@@ -277,13 +277,11 @@ class TestRenewal:
             assert one.stdout is not None
             assert one.stdout.readline() == "ready\n"
 
-        said = []
         for one in racers:
             assert one.stdin is not None
             one.stdin.write("go\n")
             one.stdin.flush()
-        for one in racers:
-            said.append(one.communicate(timeout=30)[0].strip())
+        said = [one.communicate(timeout=30)[0].strip() for one in racers]
 
         assert sorted(said) == ["False"] * 5 + ["True"]
 

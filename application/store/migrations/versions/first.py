@@ -2,8 +2,8 @@
 
 from alembic import op
 
+from application.store.migrations.first_tables import tables
 from application.store.migrations.guards import guard_audit
-from application.store.schema import tables
 
 revision = "0001"
 down_revision = None
