@@ -228,17 +228,7 @@ class Settings(BaseSettings):
                 "CHECK_TO_SEND_S, HEARTBEAT_S",
                 "a send must be written within one heartbeat",
             ),
-            (
-                self.token_early_s >= self.read_timeout_s + self.check_to_send_s,
-                "TOKEN_EARLY_S, READ_TIMEOUT_S",
-                "a sign-in must outlast the request it is used for",
-            ),
-            (
-                self.refresh_lock_s
-                >= self.refresh_timeout_s + self.connect_timeout_s + self.check_to_send_s,
-                "REFRESH_LOCK_S, REFRESH_TIMEOUT_S",
-                "the renewal's lock must outlast the renewal",
-            ),
+            *self._sign_in_agreements(),
             (
                 self.batches_per_minute < self.requests_per_minute,
                 "BATCHES_PER_MINUTE, REQUESTS_PER_MINUTE",
@@ -251,6 +241,21 @@ class Settings(BaseSettings):
             ),
         ]
         return rows if self.quickbooks_is_loopback else rows + self._real_limits()
+
+    def _sign_in_agreements(self) -> list[tuple[bool, str, str]]:
+        return [
+            (
+                self.token_early_s >= self.read_timeout_s + self.check_to_send_s,
+                "TOKEN_EARLY_S, READ_TIMEOUT_S",
+                "a sign-in must outlast the request it is used for",
+            ),
+            (
+                self.refresh_lock_s
+                >= self.refresh_timeout_s + self.connect_timeout_s + self.check_to_send_s,
+                "REFRESH_LOCK_S, REFRESH_TIMEOUT_S",
+                "the renewal's lock must outlast the renewal",
+            ),
+        ]
 
     def _real_limits(self) -> list[tuple[bool, str, str]]:
         rows = [

@@ -13,7 +13,6 @@ from application.cli.looking import print_preview, print_status, statistics_line
 from application.cli.outcome import Ended, tell
 from application.cli.printing import Column, counted, money, number
 from application.cli.watching import EXIT_INTERRUPTED, Interrupts
-from application.invoices.model import doc_number
 from application.services.reports import Report
 
 if TYPE_CHECKING:
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
 
 FIRST: Final = 10
 ASK_EVERY_MS: Final = 200
-LOOKS_MOST: Final = 25
 ROOT: Final = Path(__file__).resolve().parents[2]
 TRY_NEXT: Final = (
     ("errors", "why some failed, and who mends it"),
@@ -112,15 +110,9 @@ def _shown(call: Call, *, services: "Services", interrupts: Interrupts) -> int |
 
 def _in_quickbooks(call: Call, *, services: "Services", report: Report) -> None:
     """Show what was just sent as QuickBooks has it, not as we remember it."""
-    numbers = [doc_number(one) for one in sorted(report.quickbooks_ids)]
-    if not numbers:
+    if not report.quickbooks_ids:
         return
-    found = services.documents(numbers)
-    for _ in range(LOOKS_MOST):  # QuickBooks' search learns of a new invoice a little later
-        if len(found) == len(numbers):
-            break
-        call.clock.sleep_ms(ASK_EVERY_MS)
-        found = services.documents(numbers)
+    found = services.documents(list(report.quickbooks_ids.values()))
     call.screen.say(
         f"  As QuickBooks has them, read back just now ({counted(len(found), 'invoice')}):"
     )

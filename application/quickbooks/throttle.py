@@ -122,6 +122,7 @@ class Throttle:
         self._open_requests = self._open_bundles = self._in_flight = 0
         self._paused_until_ms = self._halved_at_ms = self._kept_at_ms = 0
         self._remember = remember
+        self._meanwhile: Callable[[], None] = _nothing
         if recall is not None and (spent := recall()) is not None:
             self._recall(spent)
 
@@ -135,6 +136,10 @@ class Throttle:
         """Bundles a minute we allow ourselves now."""
         with self._lock:
             return self._bundle_rate(self._now())
+
+    def while_waiting(self, work: Callable[[], None] | None) -> None:
+        """Have this called often while `acquire` waits: a sender must keep its lease alive."""
+        self._meanwhile = work or _nothing
 
     def paused_ms(self) -> int:
         """Return how much longer the company rests after a 429; 0 when it does not."""
@@ -179,6 +184,7 @@ class Throttle:
             wait_ms = max(1, self.wait_ms(use))
             if clock.since_boot_ms() - begun_ms + wait_ms > patience:
                 raise RateLimited(until=clock.later(wait_ms=wait_ms))
+            self._meanwhile()
             clock.sleep_ms(min(wait_ms, _NAP_MS))
         return permit
 
@@ -297,6 +303,10 @@ class Throttle:
 
     def _epoch_ms(self) -> int:
         return int(self._world.clock.now().timestamp() * 1000)
+
+
+def _nothing() -> None:
+    """Do nothing while waiting."""
 
 
 class _Breaker:

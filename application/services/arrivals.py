@@ -139,7 +139,7 @@ class Arrivals:
 
     def _may_be_replay(self, held: Held, *, found: Document) -> bool:
         """Return whether the answer may be an old one, for a document deleted since."""
-        if held.sends > 1 or held.intent.looks > 0:
+        if held.intent.looks or held.intent.unsettled:
             return True
         age = timedelta(milliseconds=self._waits.replay_age_ms)
         return found.created_at is not None and found.created_at < self._world.clock.now() - age

@@ -1,8 +1,7 @@
 """Our OAuth journey and tokens; products and preferences read at connect; realm binding."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TypeVar
 from urllib.parse import parse_qs, urlsplit
 
@@ -18,6 +17,7 @@ from application.invoices.retries import stop_for
 from application.logs import Logs
 from application.quickbooks.auth import Auth, AuthRefused, AuthUnknown, TokenAnswer
 from application.quickbooks.client import Client
+from application.services.company import Company, ConnectionState
 from application.store.audit import Actor
 from application.store.items import CompanyProfile, ItemRow, Items
 from application.store.leases import Leases
@@ -27,23 +27,6 @@ from application.world import Gate, Waits, World
 PATIENCE_MS = 100
 READS_MOST = 3
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class ConnectionState:
-    """What is known of the connection without asking QuickBooks."""
-
-    connected: bool
-    environment: Environment
-    company: str | None = None
-    realm_tag: str | None = None
-    connected_by: str | None = None
-    connected_at: datetime | None = None
-    reconnect_by: datetime | None = None
-    hard_limit: datetime | None = None
-    problem: str | None = None  # catalogue code
-    reason: str | None = None
-    since: datetime | None = None
 
 
 class Connection:
@@ -61,6 +44,7 @@ class Connection:
         tokens: Tokens,
         auth: Callable[[], Auth],
         items: Items,
+        company: Company,
         leases: Leases,
         world: World,
         waits: Waits,
@@ -73,6 +57,7 @@ class Connection:
         self._tokens = tokens
         self._auth = auth
         self._items = items
+        self._company = company
         self._leases = leases
         self._world = world
         self._waits = waits
@@ -82,46 +67,6 @@ class Connection:
         self._by = by
         self._sign_in = sign_in
         self._held: TokenSet | None = None
-
-    # -- questions ------------------------------------------------------------------------------
-
-    def state(self) -> ConnectionState:
-        """Return what our store knows of the connection."""
-        held = self._tokens.load(self._environment)
-        if held is None:
-            return ConnectionState(
-                connected=False,
-                environment=self._environment,
-                problem="authentication_failed",
-                reason="nobody has connected yet",
-            )
-        broken = held.state == "broken"
-        return ConnectionState(
-            connected=not broken,
-            environment=self._environment,
-            company=held.company_name,
-            realm_tag=held.realm.tag,
-            connected_by=held.connected_by,
-            connected_at=held.connected_at,
-            reconnect_by=held.refresh_until,
-            hard_limit=held.hard_until,
-            problem="authentication_failed" if broken else None,
-            reason=held.reason,
-            since=held.changed_at if broken else None,
-        )
-
-    def realm_tag(self) -> str | None:
-        """Return which company questions about products concern, or None while there is none."""
-        held = self._tokens.load(self._environment)
-        if held is not None:
-            return held.realm.tag
-        binding = self._leases.bound(self._mis_key)
-        return binding.realm_tag if binding else None
-
-    def profile(self) -> CompanyProfile | None:
-        """Return the company as read at connect."""
-        tag = self.realm_tag()
-        return self._items.profile(tag) if tag else None
 
     # -- what a sender needs ----------------------------------------------------------------------
 
@@ -279,7 +224,7 @@ class Connection:
         self._tokens.save(self._set(realm, answer), by=self._by)
         self._held = None
         self._logs.event("connection.made")
-        return self.state()
+        return self._company.state()
 
     def disconnect(self) -> bool:
         """Forget the sign-in; return whether QuickBooks confirmed the revocation."""

@@ -195,8 +195,8 @@ class Crossing:
         self, ids: Sequence[int], *, state: State, cause_gone: Collection[int]
     ) -> list[Sending]:
         trip = state.trip
-        token, rows_before = self._claim(ids, state=state, cause_gone=cause_gone)
-        rows = self._patiently(lambda: self._reader.rows_of(sorted(rows_before)))
+        token, elsewhere = self._claim(ids, state=state, cause_gone=cause_gone)
+        rows = self._patiently(lambda: self._reader.rows_of(sorted(elsewhere)))
         self._world.gate(Gate.PLAN_READ)
         plans = self._patiently(
             lambda: self._plans.of(rows, realm_tag=trip.realm.tag, sending=True)
@@ -206,7 +206,9 @@ class Crossing:
             kind=Kind.INVOICE,
             keys=[doc_number(row.id) for row in rows],
         )
-        todo = self._set_aside(plans, token=token, intents=intents, before=rows_before, state=state)
+        todo = self._set_aside(
+            plans, token=token, intents=intents, elsewhere=elsewhere, state=state
+        )
         todo = self._refuse_problems(todo, token=token, state=state)
         customers = self._refer(todo, token=token, state=state)
         held = self._freeze(customers, token=token, intents=intents, state=state)
@@ -214,9 +216,10 @@ class Crossing:
 
     def _claim(
         self, ids: Sequence[int], *, state: State, cause_gone: Collection[int]
-    ) -> tuple[str, dict[int, int | None]]:
-        """Return the token and, for each row we won, the status it had before."""
+    ) -> tuple[str, dict[int, bool]]:
+        """Return the token and each row we won; True where another program had failed it."""
         trip = state.trip
+        refused_by_us = self._journal.refusals_for(ids)  # a claim closes them
         token = trip.token_for()
         formers = self._patiently(lambda: self._reader.former_of(ids))
         self._journal.note_claim(
@@ -233,8 +236,11 @@ class Crossing:
         if lost:
             self._journal.end_claim(token, lost)
         state.claimed.update(dict.fromkeys(won, token))
-        before = {former.id: former.status for former in formers}
-        return token, {one: before.get(one) for one in won}
+        elsewhere = {
+            former.id: former.status == Status.FAILED and former.id not in refused_by_us
+            for former in formers
+        }
+        return token, {one: elsewhere.get(one, False) for one in won}
 
     def _set_aside(
         self,
@@ -242,28 +248,20 @@ class Crossing:
         *,
         token: str,
         intents: dict[str, Intent],
-        before: dict[int, int | None],
+        elsewhere: dict[int, bool],
         state: State,
     ) -> list[Plan]:
         """Take out rows whose history must be cleared up before anything is sent."""
-        # Claiming closed the refusals; a closed one still proves that the 2 was ours.
-        refused_by_us = self._journal.refusals_for(
-            [plan.invoice.id for plan in plans], also_closed=True
-        )
         kept: list[Plan] = []
         watched: list[Plan] = []
         for plan in plans:
             intent = intents.get(doc_number(plan.invoice.id))
-            elsewhere = (
-                before.get(plan.invoice.id) == Status.FAILED
-                and plan.invoice.id not in refused_by_us
-            )
             if intent is not None and intent.state is IntentState.CONFIRMED:
                 self._confirm_known(plan, token=token, intent=intent, state=state)
             elif intent is not None and intent.unsettled:
                 until = intent.absent_from or self._world.clock.now()
                 state.end(Ended(plan.invoice.id, unsettled_until=until))
-            elif intent is None and (elsewhere or self._plans.traced(plan)):
+            elif intent is None and (elsewhere[plan.invoice.id] or self._plans.traced(plan)):
                 watched.append(plan)
             else:
                 kept.append(plan)

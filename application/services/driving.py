@@ -9,7 +9,7 @@ from application.catalogue import LeaseLost, RealmBusy, Stop
 from application.invoices.model import Realm
 from application.logs import Logs
 from application.mis.reader import MisReader
-from application.services.connection import Connection
+from application.services.company import Company
 from application.services.progress import Progress
 from application.services.recording import Sender
 from application.services.reports import Caller, Order, Report
@@ -60,6 +60,7 @@ class Driving:
     Args:
         holder: Host and process, as the lease and the claim tokens name them.
         paused_ms: How long QuickBooks' limits hold us back now.
+        while_waiting: Told what to do while a read waits for a permit.
     """
 
     def __init__(
@@ -68,24 +69,26 @@ class Driving:
         runs: Runs,
         leases: Leases,
         reader: MisReader,
-        connection: Connection,
+        company: Company,
         progress: Progress,
         world: World,
         waits: Waits,
         logs: Logs,
         holder: str,
         paused_ms: Callable[[], int],
+        while_waiting: Callable[[Callable[[], None] | None], None],
     ) -> None:
         self._runs = runs
         self._leases = leases
         self._reader = reader
-        self._connection = connection
+        self._company = company
         self._progress = progress
         self._world = world
         self._waits = waits
         self._logs = logs
         self._holder = holder
         self._paused_ms = paused_ms
+        self._while_waiting = while_waiting
         self._numbers = count(1)
 
     def open(self, order: Order, *, realm: Realm, caller: Caller) -> Drive:
@@ -106,7 +109,7 @@ class Driving:
 
     def note_run(self, order: Order, *, realm: Realm, caller: Caller, state: str) -> Run:
         """Write down that a run was asked for, before anything happens."""
-        profile = self._connection.profile()
+        profile = self._company.profile()
         run = self._runs.open(
             kind=order.kind,
             state=state,
@@ -141,7 +144,7 @@ class Driving:
             run_id=run.id,
             process=caller.by.process,
         )
-        return Drive(
+        drive = Drive(
             order=order,
             caller=Caller(by=by, watch=caller.watch, stop=caller.stop),
             realm=realm,
@@ -151,6 +154,8 @@ class Driving:
             renewed_at=now,
             counted_at=now,
         )
+        self._while_waiting(lambda: self.tick(drive))
+        return drive
 
     def token(self, drive: Drive) -> str:
         """Return a fresh claim token: ASCII, at most 120 characters, never used twice."""
@@ -195,6 +200,7 @@ class Driving:
         now = self._world.clock.now()
         report.duration_ms = int((now - (report.started_at or now)) / timedelta(milliseconds=1))
         report.stopped_by = stop
+        self._while_waiting(None)
         report.state = _end_state(drive, stop=stop)
         if report.processed and drive.order.ids is None:
             report.batches = -(-report.processed // drive.order.batch_size)

@@ -9,6 +9,7 @@ from application.invoices.model import Realm, Status
 from application.mis.reader import MisReader
 from application.quickbooks.client import Client
 from application.services.choosing import Choosing
+from application.services.company import Company
 from application.services.connection import Connection
 from application.services.crossing import Crossing
 from application.services.driving import Drive, Driving
@@ -51,6 +52,7 @@ class InvoiceSyncService:
         *,
         progress: Progress,
         choosing: Choosing,
+        company: Company,
         connection: Connection,
         crossing: Crossing,
         beside: Crossing,
@@ -68,6 +70,7 @@ class InvoiceSyncService:
     ) -> None:
         self._progress = progress
         self._choosing = choosing
+        self._company = company
         self._connection = connection
         self._crossing = crossing
         self._beside = beside
@@ -184,7 +187,7 @@ class InvoiceSyncService:
 
     def _already(self, invoice_id: int) -> Report:
         report = Report(run_id=None, kind="single", state="finished")
-        tag = self._connection.realm_tag()
+        tag = self._company.realm_tag()
         receipts = self._journal.receipts_for(tag, [invoice_id]) if tag else {}
         found = receipts.get(invoice_id)
         report.quickbooks_ids[invoice_id] = found.quickbooks_id if found else ""
@@ -213,7 +216,7 @@ class InvoiceSyncService:
         try:
             self._connection.bind(drive.realm)
             self._recover(drive)
-            self._company(drive)
+            self._read_company(drive)
             self._cross(drive, ids=drive.order.ids)
             if drive.order.wait_for_unclear:
                 self._stay(drive)
@@ -252,7 +255,7 @@ class InvoiceSyncService:
             else:
                 drive.report.settled_before += one.synced
 
-    def _company(self, drive: Drive) -> None:
+    def _read_company(self, drive: Drive) -> None:
         """Read products and preferences where what we hold is missing or old."""
         profile = self._items.profile(drive.realm.tag)
         now = self._world.clock.now()

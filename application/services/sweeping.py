@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 
-from application.invoices.model import IntentState, Kind, Realm, doc_number
+from application.invoices.model import IntentState, Kind, Realm, Status, doc_number
 from application.mis.claims import MisClaims
 from application.mis.reader import MisReader
 from application.mis.rows import ClaimedRow
@@ -54,9 +54,22 @@ class Sweeping:
         while True:
             rows = self._reader.in_progress(after=after, limit=SWEEP_ROWS)
             if not rows:
+                self._end_claims(realm=realm, sender=sender)
                 return done
             after = rows[-1].id
             done.add(self._sweep_page(rows, realm=realm, sender=sender, token_for=token_for))
+
+    def _end_claims(self, *, realm: Realm, sender: Sender) -> None:
+        """End notes of claims whose sender died before the MIS was touched."""
+        for note in self._journal.open_claims(realm.tag):
+            ids = [one.id for one in note.formers if one.id not in note.ended]
+            held = {
+                row.id
+                for row in self._reader.former_of(ids)
+                if row.status == Status.IN_PROGRESS and row.pushed_by == note.token
+            }
+            over = [one for one in ids if one not in held]
+            self._journal.released(over, token=note.token, lease=sender.lease, by=sender.by)
 
     def _sweep_page(
         self,

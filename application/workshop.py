@@ -1,0 +1,318 @@
+"""Builds what talks to QuickBooks: sign-in, client, limits, lanes, and the services that send."""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from functools import cached_property
+
+from application.catalogue import QuickBooksUnavailable
+from application.embedded import CLIENT_ID, CLIENT_SECRET, approve
+from application.invoices.model import Document, Environment
+from application.invoices.outcomes import Refused, Unknown
+from application.mis.claims import MisClaims
+from application.quickbooks.auth import Auth
+from application.quickbooks.client import Client
+from application.quickbooks.lanes import Lanes
+from application.quickbooks.throttle import Spent, Throttle
+from application.rooms import THROTTLE_MOST_S, Rooms
+from application.services.arrivals import Arrivals
+from application.services.checks import Check, Checks
+from application.services.connection import Connection
+from application.services.crossing import Crossing
+from application.services.customers import Customers
+from application.services.driving import Driving
+from application.services.invoice_sync import InvoiceSyncService, Limits
+from application.services.recording import Patience, Recording
+from application.services.settling import Settling
+from application.services.sweeping import Sweeping
+from application.store.customers import Customers as Links
+
+INTUIT = {
+    Environment.SANDBOX: "https://sandbox-quickbooks.api.intuit.com",
+    Environment.PRODUCTION: "https://quickbooks.api.intuit.com",
+}
+AUTHORIZE = "https://appcenter.intuit.com/connect/oauth2"
+TOKEN = "https://oauth.platform.intuit.com/oauth2/v1/tokens/bearer"  # noqa: S105 - an address
+REVOKE = "https://developer.api.intuit.com/v2/oauth2/tokens/revoke"
+
+
+class Workshop:
+    """Everything that sends or signs in, each made when first asked for.
+
+    Args:
+        rooms: The MIS, the store and what else questions need too.
+    """
+
+    def __init__(self, rooms: Rooms) -> None:
+        self._rooms = rooms
+
+    @cached_property
+    def sync(self) -> InvoiceSyncService:
+        """Send, retry, settle."""
+        return InvoiceSyncService(
+            progress=self._rooms.progress,
+            choosing=self._rooms.choosing,
+            company=self._rooms.company,
+            connection=self.connection,
+            crossing=self._crossing(self._lanes()),
+            beside=self._crossing(self._lanes()),
+            sweeping=self._sweeping,
+            settling=self._settling,
+            driving=self._driving,
+            reader=self._rooms.reader,
+            client=self._client,
+            journal=self._rooms.journal,
+            items=self._rooms.items,
+            runs=self._rooms.runs,
+            leases=self._rooms.leases,
+            world=self._rooms.world,
+            limits=Limits(
+                batch_size=self._rooms.settings.batch_size,
+                max_retries=self._rooms.settings.max_retries,
+                sends_max=self._rooms.settings.sends_max,
+            ),
+        )
+
+    @cached_property
+    def connection(self) -> Connection:
+        """The sign-in to QuickBooks."""
+        simulated = self._rooms.environment is Environment.SIMULATOR
+        return Connection(
+            tokens=self._rooms.tokens,
+            auth=lambda: self._auth,
+            items=self._rooms.items,
+            company=self._rooms.company,
+            leases=self._rooms.leases,
+            world=self._rooms.world,
+            waits=self._rooms.waits,
+            logs=self._rooms.logs,
+            environment=self._rooms.environment,
+            mis_key=self._rooms.mis.key,
+            by=self._rooms.actor("cli"),
+            sign_in=approve if simulated else None,
+        )
+
+    @cached_property
+    def checks(self) -> Checks:
+        """What `doctor` looks at."""
+        return Checks(
+            reader=self._rooms.reader,
+            connection=self.connection,
+            client=lambda: self._client,
+            audit=self._rooms.audit,
+            shown=self._own_checks,
+        )
+
+    def documents(self, ids: Sequence[str]) -> Sequence[Document]:
+        """Return invoices as QuickBooks holds them now; by Id, which no search index delays.
+
+        Raises:
+            Stop: QuickBooks cannot be asked.
+        """
+        found = [self._client.document_by_id(one) for one in ids]
+        if any(isinstance(one, Refused | Unknown) for one in found):
+            raise QuickBooksUnavailable(detail="a read was not answered")
+        return [one for one in found if isinstance(one, Document)]
+
+    def read_company(self) -> None:
+        """Read company, preferences and products again."""
+        self.connection.read_company(self._client)
+
+    @cached_property
+    def _api_url(self) -> str:
+        if self._rooms.settings.quickbooks_api_url:
+            return self._rooms.settings.quickbooks_api_url
+        if self._rooms.environment is Environment.SIMULATOR:
+            return self._rooms.simulator.address()
+        return INTUIT[self._rooms.environment]
+
+    @cached_property
+    def _auth(self) -> Auth:
+        chosen = self._rooms.settings
+        here = self._api_url if self._rooms.environment is Environment.SIMULATOR else None
+        secret = chosen.quickbooks_client_secret
+        return Auth(
+            world=self._rooms.world,
+            environment=self._rooms.environment,
+            client_id=chosen.quickbooks_client_id or CLIENT_ID,
+            client_secret=secret.get_secret_value() if secret else CLIENT_SECRET,
+            redirect_uri=chosen.quickbooks_redirect_uri,
+            authorize_url=chosen.quickbooks_authorize_url
+            or (f"{here}/connect/oauth2" if here else AUTHORIZE),
+            token_url=chosen.quickbooks_token_url
+            or (f"{here}/oauth2/v1/tokens/bearer" if here else TOKEN),
+            revoke_url=chosen.quickbooks_revoke_url
+            or (f"{here}/v2/oauth2/tokens/revoke" if here else REVOKE),
+            timeout_ms=self._rooms.world.clock.scaled_ms(chosen.refresh_timeout_s),
+        )
+
+    @cached_property
+    def _client(self) -> Client:
+        ms = self._rooms.world.clock.scaled_ms
+        client = Client(
+            world=self._rooms.world,
+            base_url=self._api_url,
+            company_id=self.connection.realm().company_id,
+            access_token=self.connection.access_token,
+            fresh_token=self.connection.fresh_token,
+            throttle=self._throttle,
+            environment=self._rooms.environment,
+            read_timeout_ms=ms(self._rooms.settings.read_timeout_s),
+            connect_timeout_ms=ms(self._rooms.settings.connect_timeout_s),
+            check_to_send_ms=ms(self._rooms.settings.check_to_send_s),
+            idle_ms=ms(self._rooms.settings.idle_connection_s),
+        )
+        self._rooms.things.callback(client.close)
+        return client
+
+    @cached_property
+    def _throttle(self) -> Throttle:
+        return Throttle(
+            world=self._rooms.world,
+            per_second=self._rooms.settings.requests_per_second,
+            per_minute=self._rooms.settings.requests_per_minute,
+            bundles_per_minute=self._rooms.settings.batches_per_minute,
+            in_flight_max=self._rooms.settings.in_flight_max,
+            pause_s=self._rooms.settings.throttle_pause_s,
+            pause_most_s=THROTTLE_MOST_S,
+            breaker_after=self._rooms.settings.breaker_after,
+            breaker_min_s=self._rooms.settings.breaker_min_s,
+            breaker_most_s=self._rooms.settings.breaker_max_s,
+            recall=self._spent,
+            remember=lambda spent: self._rooms.items.remember(self._windows, asdict(spent)),
+        )
+
+    @property
+    def _windows(self) -> str:
+        return f"windows.{self.connection.realm().tag}"
+
+    def _spent(self) -> Spent | None:
+        """Return what QuickBooks' limits had taken in when the last sender ended."""
+        kept = self._rooms.items.recall(self._windows)
+        if not isinstance(kept, dict):
+            return None
+        return Spent(
+            requests=tuple(kept["requests"]),
+            bundles=tuple(kept["bundles"]),
+            paused_until=kept["paused_until"],
+            kept_at=kept["kept_at"],
+        )
+
+    @cached_property
+    def _fan_out(self) -> ThreadPoolExecutor:
+        pool = ThreadPoolExecutor(max_workers=self._rooms.settings.in_flight_max)
+        self._rooms.things.callback(pool.shutdown, wait=False, cancel_futures=True)
+        return pool
+
+    def _lanes(self) -> Lanes:
+        return Lanes(
+            client=self._client,
+            throttle=self._throttle,
+            world=self._rooms.world,
+            fan_out=self._fan_out,
+        )
+
+    @cached_property
+    def _patience(self) -> Patience:
+        return Patience(world=self._rooms.world, waits=self._rooms.waits, logs=self._rooms.logs)
+
+    @cached_property
+    def _claims(self) -> MisClaims:
+        return MisClaims(self._rooms.mis, world=self._rooms.world)
+
+    @cached_property
+    def _recording(self) -> Recording:
+        return Recording(
+            journal=self._rooms.journal,
+            claims=self._claims,
+            reader=self._rooms.reader,
+            leases=self._rooms.leases,
+            world=self._rooms.world,
+            logs=self._rooms.logs,
+            patiently=self._patience,
+        )
+
+    @cached_property
+    def _settling(self) -> Settling:
+        return Settling(
+            journal=self._rooms.journal,
+            reader=self._rooms.reader,
+            recording=self._recording,
+            plans=self._rooms.plans,
+            client=self._client,
+            world=self._rooms.world,
+            waits=self._rooms.waits,
+            logs=self._rooms.logs,
+            sends_max=self._rooms.settings.sends_max,
+        )
+
+    @cached_property
+    def _sweeping(self) -> Sweeping:
+        return Sweeping(
+            journal=self._rooms.journal,
+            leases=self._rooms.leases,
+            reader=self._rooms.reader,
+            claims=self._claims,
+            recording=self._recording,
+            settling=self._settling,
+            plans=self._rooms.plans,
+            world=self._rooms.world,
+        )
+
+    @cached_property
+    def _driving(self) -> Driving:
+        return Driving(
+            runs=self._rooms.runs,
+            leases=self._rooms.leases,
+            reader=self._rooms.reader,
+            company=self._rooms.company,
+            progress=self._rooms.progress,
+            world=self._rooms.world,
+            waits=self._rooms.waits,
+            logs=self._rooms.logs,
+            holder=self._rooms.holder,
+            paused_ms=self._throttle.paused_ms,
+            while_waiting=self._throttle.while_waiting,
+        )
+
+    def _crossing(self, lanes: Lanes) -> Crossing:
+        customers = Customers(
+            journal=self._rooms.journal,
+            links=Links(self._rooms.store, audit=self._rooms.audit, world=self._rooms.world),
+            client=self._client,
+            lanes=self._lanes(),
+            world=self._rooms.world,
+            waits=self._rooms.waits,
+        )
+        arrivals = Arrivals(
+            journal=self._rooms.journal,
+            plans=self._rooms.plans,
+            customers=customers,
+            recording=self._recording,
+            settling=self._settling,
+            lanes=lanes,
+            client=self._client,
+            world=self._rooms.world,
+            waits=self._rooms.waits,
+        )
+        return Crossing(
+            reader=self._rooms.reader,
+            claims=self._claims,
+            journal=self._rooms.journal,
+            plans=self._rooms.plans,
+            customers=customers,
+            recording=self._recording,
+            settling=self._settling,
+            arrivals=arrivals,
+            lanes=lanes,
+            client=self._client,
+            world=self._rooms.world,
+            waits=self._rooms.waits,
+            patiently=self._patience,
+        )
+
+    def _own_checks(self) -> list[Check]:
+        return [
+            Check("Settings", "ok", f"QUICKBOOKS_ENVIRONMENT is {self._rooms.environment.value}"),
+            Check("Store", "ok", f"{self._rooms.store.url_shown} answers"),
+        ]

@@ -1,0 +1,102 @@
+"""QuickBooks, the network and a second sender do their worst; the books still agree."""
+
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.walks import observer
+from tests.walks.university import University, university, wait_until
+
+
+def finished(place: University) -> None:
+    code, out, err = place.run("all")
+    books = place.look()
+
+    assert code == 0, out + err
+    assert books.problems == []
+    assert not {0, 3} & set(books.counts), books.counts
+    assert place.simulator.violations() == {}
+
+
+class TestQuickBooks:
+    @pytest.mark.parametrize(
+        "faults",
+        [
+            pytest.param([("drop_after_commit", {"rate": 0.2})], id="answers lost after saving"),
+            pytest.param([("drop_before_commit", {"rate": 0.2})], id="requests lost"),
+            pytest.param([("drop_half_answer", {"rate": 0.2})], id="answers cut in the middle"),
+            pytest.param(
+                [("server_error_10000", {"rate": 0.2, "commit": True})], id="500 though saved"
+            ),
+            pytest.param([("html_502", {"rate": 0.2})], id="a proxy's page"),
+            pytest.param(
+                [("error_6000_unexpected", {"rate": 0.2, "commit": True})], id="maybe saved"
+            ),
+            pytest.param([("throttle_429", {"rate": 0.3})], id="429 again and again"),
+            pytest.param([("missing_bid", {"count": 2, "on": "batch"})], id="a place missing"),
+            pytest.param([("doubled_bid", {"count": 2, "on": "batch"})], id="a place doubled"),
+            pytest.param([("cut_batch", {"count": 2, "on": "batch"})], id="half a bundle kept"),
+            pytest.param([("unauthorized_401", {"rate": 0.04})], id="tokens refused in between"),
+        ],
+    )
+    def test_in_trouble_costs_nothing(
+        self, faults: list[tuple[str, dict[str, object]]], tmp_path: Path
+    ) -> None:
+        with university(tmp_path) as place:
+            for kind, details in faults:
+                place.simulator.fault(kind, **({"on": "any"} | details))
+
+            finished(place)
+
+    def test_with_a_token_that_dies_in_mid_run_costs_nothing(self, tmp_path: Path) -> None:
+        with university(tmp_path, size=150, knobs={"latency_ms": [20, 40]}) as place:
+            run = place.start("all")
+            for _ in range(6):
+                wait_until(run, seconds=0.6)
+                place.simulator.control("POST", "/_simulator/expire-tokens")
+            run.communicate(timeout=120)
+
+            finished(place)
+
+    def test_that_finds_late_what_it_keeps_costs_nothing(self, tmp_path: Path) -> None:
+        knobs = {"index_lag_s": 50, "duplicate_warning": False, "requestid_ttl_s": 0}
+        with university(tmp_path, knobs=knobs) as place:
+            place.simulator.fault("drop_after_commit", rate=0.3, on="any")
+
+            finished(place)
+
+    def test_that_is_away_for_good_ends_the_run_and_frees_what_was_not_sent(
+        self, tmp_path: Path
+    ) -> None:
+        with university(tmp_path) as place:
+            place.simulator.fault("refuse_connection", seconds=1_000_000)
+
+            code, out, _ = place.run("all")
+
+            assert code == 1
+            assert "quickbooks_unavailable" in out
+            assert set(observer.look(place.folder / "mis.db", []).counts) == {0}
+
+
+class TestTwoSenders:
+    def test_never_work_at_once(self, tmp_path: Path) -> None:
+        with university(tmp_path, size=150, knobs={"latency_ms": [20, 40]}) as place:
+            first = place.start("all")
+            wait_until(first, seconds=2.5)
+            second = place.start("all")
+            out, _ = second.communicate(timeout=120)
+            first.communicate(timeout=120)
+
+            assert (second.returncode, out.split()[:2]) == (7, ["stopped", "run_active"])
+            finished(place)
+
+    def test_settle_what_the_other_left_when_it_was_killed(self, tmp_path: Path) -> None:
+        with university(tmp_path, size=150, knobs={"latency_ms": [20, 40]}) as place:
+            for seconds in (2.0, 2.6, 3.2):
+                run = place.start("all")
+                wait_until(run, seconds=seconds)
+                run.send_signal(signal.SIGKILL)
+                run.communicate()
+
+            finished(place)
