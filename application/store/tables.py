@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Final, TypeVar
 
 from sqlalchemy import (
@@ -88,6 +89,12 @@ class Store:
         self._world = world
         self.url_shown = url_shown
         self.folder = folder
+        # SQLite wakes who waits for its write lock by chance, some after seconds; in one process
+        # the threads queue up here instead. One token goes round: whoever holds it may write.
+        self._turns: SimpleQueue[None] = SimpleQueue()
+        self._turns.put(None)
+        self._queues_writes = self.dialect == "sqlite"
+        self._queues_reads = self._queues_writes and folder is None  # memory has one connection
 
     @property
     def dialect(self) -> str:
@@ -106,7 +113,8 @@ class Store:
         """
         for turn in range(1, _TRIES + 1):
             try:
-                return self._once(work)
+                with self._turn(needed=self._queues_writes):
+                    return self._once(work)
             except _Passing as passing:
                 if turn == _TRIES:
                     raise StoreUnavailable(detail=passing.detail) from passing
@@ -122,7 +130,7 @@ class Store:
             StoreUnavailable: The database does not answer.
         """
         try:
-            with self._engine.connect() as connection:
+            with self._turn(needed=self._queues_reads), self._engine.connect() as connection:
                 yield connection
         except SQLAlchemyError as wrong:
             raise StoreUnavailable(detail=_detail(wrong)) from wrong
@@ -151,6 +159,17 @@ class Store:
     def close(self) -> None:
         """Give every connection back."""
         self._engine.dispose()
+
+    @contextmanager
+    def _turn(self, *, needed: bool) -> Iterator[None]:
+        if not needed:
+            yield
+            return
+        self._turns.get()
+        try:
+            yield
+        finally:
+            self._turns.put(None)
 
     def _once(self, work: Callable[[Connection], T]) -> T:
         committing = False

@@ -205,6 +205,20 @@ class TestWriting:
         assert rooms.items.recall("a") == rooms.items.recall("b")
         assert len(tries) >= (2 if rooms.store.dialect == "sqlite" else 3)
 
+    def test_in_memory_takes_turns_too(self, tmp_path: Path) -> None:
+        with rooms_on("sqlite://", locks=tmp_path / "l") as rooms:
+            lease = rooms.lease()
+
+            def one(number: int) -> None:
+                rooms.confirmed([number], lease=lease)
+                rooms.leases.still_ours(lease)
+
+            with ThreadPoolExecutor(6) as pool:
+                list(pool.map(one, range(1, 31)))
+
+            assert rooms.audit.verify().intact
+            assert len(rooms.journal.receipts_for(lease.realm_tag, range(1, 31))) == 30
+
     def test_on_a_full_disk_says_so_and_works_again_later(self, tmp_path: Path) -> None:
         url = f"sqlite:///{tmp_path}/store.db"
         with rooms_on(url, locks=tmp_path / "l") as rooms:
