@@ -18,6 +18,21 @@ NO_CUSTOMER: Final = frozenset({123, 401, 733, 1102})
 NO_AMOUNT: Final = frozenset({142, 512, 871, 1240})
 NO_PRODUCT: Final = frozenset({205, 618, 990, 1301})
 GUIDE_FROM: Final = date(2025, 9, 1)
+GUIDE_DAYS: Final = 80
+GUIDE_FEES: Final = (
+    ("Tuition fee", 450_000),
+    ("Registration fee", 30_000),
+    ("Examination fee", 20_000),
+    ("Library fee", 10_000),
+    ("Student card", 5_000),
+    ("Laboratory fee", 40_000),
+    ("Graduation fee", 50_000),
+    ("Campus transfer", 25_000),
+    ("Special exam", 15_000),
+    ("Internship fee", 35_000),
+    ("Accommodation fee", 120_000),
+)
+UNMAPPED_FEE: Final = ("Caution money", 10_000)  # has no product in QuickBooks
 
 
 class Profile(Protocol):
@@ -55,55 +70,58 @@ class Guide:
         """Yield the tables."""
         chance = Random(self._seed)  # noqa: S311 - invented people, not secrets
         yield Table(MARKER, ("id",), iter([{"id": 1}]))
-        yield Table("tbl_campus", people.CAMPUS_COLUMNS, _campuses())
-        yield Table("tbl_income_category", people.FEE_COLUMNS, self._fees())
+        yield Table("tbl_campus", people.CAMPUS_COLUMNS, people.campuses())
+        yield Table("tbl_income_category", people.FEE_COLUMNS, _fees())
         students = (people.student(n, chance=chance) for n in range(1, GUIDE_STUDENTS + 1))
         yield Table("tbl_personal_ug", people.STUDENT_COLUMNS, students)
         applicants = (people.applicant(n, chance=chance) for n in range(1, GUIDE_APPLICANTS + 1))
         yield Table("tbl_online_application", people.APPLICANT_COLUMNS, applicants)
-        yield Table("tbl_imvoice", people.INVOICE_COLUMNS, self._invoices(chance))
+        yield Table("tbl_register_program_ug", people.ENROLMENT_COLUMNS, _enrolments())
+        yield Table("tbl_imvoice", people.INVOICE_COLUMNS, _invoices(chance))
 
     def quickbooks(self) -> Iterator[dict[str, Any]]:
         """Yield an income account and a product for every fee but one."""
         yield {"entity": "Account", "Name": "Student fees", "AccountType": "Income"}
-        for name, _ in people.FEES[:-1]:
+        for name, _ in GUIDE_FEES:
             yield {"entity": "Item", "Name": name, "Active": True}
 
-    def _fees(self) -> Iterator[Row]:
-        for number, (name, amount) in enumerate(people.FEES[:-1], start=1):
-            yield people.fee(number, name=name, amount=amount)
-        yield people.fee(len(people.FEES), name=people.UNMAPPED_FEE, amount=10_000)
 
-    def _invoices(self, chance: Random) -> Iterator[Row]:
-        for position, number in enumerate(GUIDE_IDS):
-            fee = 1 + chance.randrange(len(people.FEES) - 1)
-            amount = people.FEES[fee - 1][1]
-            dated = (GUIDE_FROM + timedelta(days=position % 80)).isoformat()
-            payer = _payer(position)
-            if number in NO_CUSTOMER:
-                payer = f"2099{number:04d}"
-            yield people.invoice(
-                number,
-                reg_no=payer,
-                fee_category=len(people.FEES) if number in NO_PRODUCT else fee,
-                dept=0 if number in NO_AMOUNT else amount,
-                credit=amount if number in NO_AMOUNT else 0,
-                balance=str(amount),
-                invoice_date=dated,
-                date=dated,
-                comment=f"Semester {1 + position % 2}" if position % 5 else None,
-                reference_number=f"REF{number:06d}",
-            )
+def _fees() -> Iterator[Row]:
+    for number, (name, amount) in enumerate((*GUIDE_FEES, UNMAPPED_FEE), start=1):
+        yield people.fee(number, name=name, amount=amount)
+
+
+def _invoices(chance: Random) -> Iterator[Row]:
+    for position, number in enumerate(GUIDE_IDS):
+        fee = 1 + chance.randrange(len(GUIDE_FEES))
+        amount = GUIDE_FEES[fee - 1][1]
+        dated = (GUIDE_FROM + timedelta(days=position % GUIDE_DAYS)).isoformat()
+        yield people.invoice(
+            number,
+            reg_no=f"2099{number:04d}" if number in NO_CUSTOMER else _payer(position),
+            fee_category=len(GUIDE_FEES) + 1 if number in NO_PRODUCT else fee,
+            dept=0 if number in NO_AMOUNT else amount,
+            credit=amount if number in NO_AMOUNT else 0,
+            balance=str(amount),
+            invoice_date=dated,
+            date=dated,
+            comment=f"Semester {1 + position % 2}" if position % 5 else None,
+            reference_number=f"REF{number:06d}",
+        )
 
 
 def _payer(position: int) -> str:
-    everybody = GUIDE_STUDENTS + GUIDE_APPLICANTS
-    turn = position * 7 % everybody
+    turn = position * 7 % (GUIDE_STUDENTS + GUIDE_APPLICANTS)
     if turn < GUIDE_STUDENTS:
-        return people.reg_no(turn + 1)
-    return people.tracking_id(turn - GUIDE_STUDENTS + 1)
+        return f"{20_230_001 + turn:08d}"
+    return f"{9_100_001 + turn - GUIDE_STUDENTS}"
 
 
-def _campuses() -> Iterator[Row]:
-    for number, name, short in people.CAMPUSES:
-        yield {"camp_id": number, "camp_full_name": name, "camp_short_name": short}
+def _enrolments() -> Iterator[Row]:
+    for number in range(1, GUIDE_STUDENTS + 1):
+        yield {
+            "reg_prg_id": number,
+            "reg_no": f"{20_230_000 + number:08d}",
+            "camp_id": 1 + number % len(people.CAMPUSES),
+            "reg_date": GUIDE_FROM.isoformat(),
+        }

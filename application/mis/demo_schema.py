@@ -14,14 +14,19 @@ TABLES: Final = (
     "tbl_register_program_ug",
     MARKER,
 )
+# Added by an earlier program from 2025 on; a MIS may lack them.
+_LATER: Final = (
+    ", quickbooks_id varchar(255) NULL, sync_token varchar(10) NULL, is_prepayment tinyint NULL"
+)
 _COLUMNS: Final = {
     "tbl_imvoice": (
         "id {key}, reg_no varchar(200) NULL, appl_Id int NULL, fee_category int NULL, "
         "dept {money} NULL, credit {money} NULL, balance varchar(200) NULL, "
-        "invoice_date date NULL, `date` date NULL, comment varchar(900) NULL, "
+        "invoice_date {dated} NULL, `date` date NULL, comment varchar(900) NULL, "
         "level_id int NULL, module_id int NULL, intake_id int NULL, Rpt_Id int NULL, "
         "`user` varchar(20) NULL, reference_number varchar(255) NULL, "
-        "QuickBk_Status int NULL DEFAULT 0, pushed_by varchar(200) NULL, pushed_date datetime NULL"
+        "QuickBk_Status int NULL DEFAULT 0, pushed_by varchar(200) NULL, "
+        "pushed_date datetime NULL{later}"
     ),
     "tbl_personal_ug": (
         "per_id_ug {key}, reg_no varchar(200) NOT NULL, fname varchar(250) NULL, "
@@ -36,8 +41,9 @@ _COLUMNS: Final = {
     ),
     "tbl_income_category": (
         "id {key}, name varchar(100) NOT NULL, description text NOT NULL, "
-        "camp_id int NOT NULL DEFAULT 0, amount int NOT NULL DEFAULT 0, "
-        "status_Id int NOT NULL DEFAULT 1, category varchar(200) NULL, QuickBk_ctgId int NULL"
+        "camp_id int NOT NULL DEFAULT 0, prg_type int NULL, splz_id int NULL, "
+        "invTypeId int NULL, amount int NOT NULL DEFAULT 0, status_Id int NOT NULL DEFAULT 1, "
+        "category varchar(200) NULL, QuickBk_ctgId int NULL"
     ),
     "tbl_campus": (
         "camp_id {key}, camp_full_name varchar(50) NOT NULL, camp_short_name varchar(20) NOT NULL"
@@ -49,14 +55,25 @@ _COLUMNS: Final = {
 }
 
 
-def create_statements(*, sqlite: bool, engine: str, money: str) -> Iterator[str]:
-    """Yield what creates the tables, and the index that SQLite has none of by itself."""
+def create_statements(
+    *, sqlite: bool, engine: str, money: str, dated: str = "date", later: bool = True
+) -> Iterator[str]:
+    """Yield what creates the tables, and the indexes an administrator may have added.
+
+    Args:
+        sqlite: Whether it is for a file.
+        engine: Storage engine on a server.
+        money: Type of `dept` and `credit`.
+        dated: Type of `invoice_date`.
+        later: Whether the columns of the earlier program are there.
+    """
     key = "INTEGER PRIMARY KEY" if sqlite else "int NOT NULL PRIMARY KEY AUTO_INCREMENT"
     tail = "" if sqlite else f" ENGINE={engine} DEFAULT CHARSET=utf8mb4"
+    words = {"key": key, "money": money, "dated": dated, "later": _LATER if later else ""}
     for table, columns in _COLUMNS.items():
-        yield f"CREATE TABLE {table} ({columns.format(key=key, money=money)}){tail}"
+        yield f"CREATE TABLE {table} ({columns.format(**words)}){tail}"
     # A whole varchar(200) in utf8mb4 is longer than old InnoDB keys may be.
     prefix = "" if sqlite else "(40)"
-    yield f"CREATE INDEX ix_fb_student ON tbl_personal_ug (reg_no{prefix})"
-    yield f"CREATE INDEX ix_fb_applicant ON tbl_online_application (tracking_id{prefix})"
+    yield f"CREATE INDEX ix_fb_reg_no ON tbl_personal_ug (reg_no{prefix})"
+    yield f"CREATE INDEX ix_fb_tracking_id ON tbl_online_application (tracking_id{prefix})"
     yield "CREATE INDEX ix_fb_status ON tbl_imvoice (QuickBk_Status, id)"
