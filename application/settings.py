@@ -5,8 +5,9 @@ from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -46,6 +47,14 @@ def _split(text: object) -> object:
         if isinstance(text, str)
         else text
     )
+
+
+def _known_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, OSError) as unknown:
+        raise ValueError("no such zone; one is Africa/Kigali") from unknown  # noqa: EM101, TRY003 - as pydantic hears it
+    return name
 
 
 class Settings(BaseSettings):
@@ -127,7 +136,9 @@ class Settings(BaseSettings):
     invoices_from: date | None = Field(
         default=None, description="Rows dated before this day are left alone."
     )
-    time_zone: str = Field(default="Africa/Kigali", description="Office time for people.")
+    time_zone: Annotated[str, AfterValidator(_known_zone)] = Field(
+        default="Africa/Kigali", description="Office time for people."
+    )
     log_dir: Path = Field(default=Path("logs"), description="Folder of app.log.")
 
     connect_timeout_s: int = Field(default=10, ge=1, description="Longest wait to connect.")
