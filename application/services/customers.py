@@ -325,13 +325,13 @@ class Customers:
 
     def _settle(self, intent: Intent, *, work: _Round, errand: Errand) -> Answer:
         """Find out what became of an earlier unclear creation of this customer."""
+        if intent.state is IntentState.SENDING:
+            intent = self._orphan(intent, errand=errand)
         answer = self._look(intent.key, errand=errand, intent=intent)
         if answer is not None:
             return answer
         now = self._world.clock.now()
-        absent_from = intent.absent_from or absence_counts_from(
-            intent.last_sent_at or now, lease_ended_at=now, grace_ms=self._waits.grace_ms
-        )
+        absent_from = intent.absent_from or now
         self._journal.look(intent.id, at=now)
         if now < absent_from or intent.looks == 0:
             return Parked(absent_from)
@@ -339,6 +339,22 @@ class Customers:
         work.intents[intent.id] = intent
         self._drain(iter([[_sending(intent)]]), work=work, errand=errand)
         return work.answers.get(intent.key, Parked(now))
+
+    def _orphan(self, intent: Intent, *, errand: Errand) -> Intent:
+        """Write down, once, that the sender of an attempt died before its answer was durable."""
+        now = self._world.clock.now()
+        absent_from = absence_counts_from(
+            intent.last_sent_at or now, lease_ended_at=now, grace_ms=self._waits.grace_ms
+        )
+        self._journal.unknown(
+            [intent.id],
+            why="sender_died",
+            absent_from=absent_from,
+            lease=errand.lease,
+            by=errand.by,
+        )
+        kept = self._journal.intents_of(errand.realm.tag, kind=Kind.CUSTOMER, keys=[intent.key])
+        return kept[intent.key]
 
     def _look(self, code: str, *, errand: Errand, intent: Intent | None = None) -> Answer | None:
         """Search QuickBooks for a name: a link, a reason why not, or None when it is not there."""

@@ -1,5 +1,6 @@
 """A sender dies at every step; the next one leaves one document for each valid row."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,20 @@ PASSED = (
     Gate.REFUSAL_MARKED,
     Gate.RUN_FINISHED,
 )
+# Every run of the tests kills at these; PROVE=1 kills at all of them.
+OFTEN = (
+    Gate.CLAIM_RECORDED,
+    Gate.CLAIM_WRITTEN,
+    Gate.CUSTOMER_ANSWERED,
+    Gate.PLAN_FROZEN,
+    Gate.ATTEMPT_DURABLE,
+    Gate.SEND_BODY,
+    Gate.ANSWER_CLASSIFIED,
+    Gate.RECEIPT_DURABLE,
+    Gate.MARK_COMMITTED,
+    Gate.REFUSAL_DURABLE,
+)
+PROVING = os.environ.get("PROVE") == "1"  # noqa: TID251 - the tests' own switch, no setting
 KILLED = -9
 
 
@@ -50,12 +65,12 @@ def settled(place: University) -> dict[int, int]:
 
 
 class TestAKill:
-    @pytest.mark.parametrize("gate", PASSED, ids=lambda gate: gate.value)
+    @pytest.mark.parametrize("gate", PASSED if PROVING else OFTEN, ids=lambda gate: gate.value)
     def test_at_a_gate_costs_nothing(self, gate: Gate, tmp_path: Path) -> None:
         with university(tmp_path, size=40) as place:
             code, out, err = place.run("all", gate.value, "2" if gate in TWICE else "1")
             assert code == KILLED, out + err
-            assert place.look().problems == [] or gate in BEFORE_THE_FLAG
+            assert place.look().problems == []
 
             settled(place)
 
@@ -76,5 +91,3 @@ class TestAKill:
 
 
 TWICE = frozenset({Gate.CLAIM_RECORDED, Gate.CLAIM_WRITTEN, Gate.PLAN_READ, Gate.PLAN_FROZEN})
-# Between QuickBooks' answer and our flag the MIS says 3, which is no wrong: it is unsettled.
-BEFORE_THE_FLAG: frozenset[Gate] = frozenset()
