@@ -87,8 +87,14 @@ class Dialect:
         """Return an amount that SQL can compare and sum exactly: DECIMAL, on SQLite whole cents."""
         if not self.sqlite:
             return sql.cast(column, sql.Numeric(20, 2))
+        whole = sql.cast(column, sql.Integer)
         digits = sql.func.replace(sql.func.printf("%.2f", column), ".", "")
-        return sql.case((column.is_(None), None), else_=sql.cast(digits, sql.Integer))
+        # Nearly all amounts are whole, and printf is the slow part of counting a million rows.
+        return sql.case(
+            (column.is_(None), None),
+            (column == whole, whole * 100),
+            else_=sql.cast(digits, sql.Integer),
+        )
 
     def text(
         self, column: sql.ColumnElement[Any], *, characters: int = 19
