@@ -74,12 +74,13 @@ def university(
     *,
     size: int = 90,
     profile: str = "fresh",
+    edge: bool = False,
     knobs: Mapping[str, object] | None = None,
 ) -> Iterator[University]:
     """Yield a university whose QuickBooks knows its products."""
     place = Place(folder=folder, demo=False)
     url = f"sqlite:///{folder / 'mis.db'}"
-    wiring.make_demo_mis(url, profile=profile, size=size, place=place)
+    wiring.make_demo_mis(url, profile=profile, size=size, edge=edge, place=place)
     with RunningSimulator.start(
         file=folder / "simulator.db", clock_scale=SCALE, seed_file=place.seed_file, knobs=knobs
     ) as simulator:

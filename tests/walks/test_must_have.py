@@ -1,0 +1,73 @@
+"""Every must-have row of the MIS ends in its verdict, and the rest of the run is unaffected."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from application.mis.demo_edges import Expected, edge_expectations
+from tests.walks.university import University, university
+
+EXPECTED = [one for one in edge_expectations() if one.needs is None]
+
+
+@dataclass
+class Outcome:
+    """What both books and our own say after the run."""
+
+    status: dict[int, int]
+    documents: dict[str, list[dict[str, Any]]]
+    causes: dict[int, str]
+    printed: str
+
+
+def causes_of(place: University) -> dict[int, str]:
+    with closing(sqlite3.connect(place.folder / "var" / "store" / "store.db")) as store:
+        rows = store.execute("SELECT invoice_id, cause FROM refusals WHERE open = 1").fetchall()
+    return dict(rows)
+
+
+@pytest.fixture(scope="module")
+def outcome(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Outcome]:
+    folder: Path = tmp_path_factory.mktemp("must-have")
+    with university(folder, size=60, edge=True) as place:
+        code, out, err = place.run("all")
+        assert code == 0, out + err
+        documents: dict[str, list[dict[str, Any]]] = {}
+        for one in place.simulator.ledger("Invoice"):
+            documents.setdefault(one["DocNumber"], []).append(one)
+        yield Outcome(place.look().status, documents, causes_of(place), out + err)
+
+
+@pytest.mark.parametrize("expected", EXPECTED, ids=lambda one: f"row {one.row}, {one.id}")
+class TestAMustHaveRow:
+    def test_ends_in_its_verdict(self, expected: Expected, outcome: Outcome) -> None:
+        assert outcome.status[expected.id] == expected.status, outcome.causes.get(expected.id)
+
+    def test_fails_for_its_cause(self, expected: Expected, outcome: Outcome) -> None:
+        if expected.status == 2 and expected.cause != "status_invalid":
+            assert outcome.causes.get(expected.id) == expected.cause
+        elif expected.status == 1:
+            assert expected.id not in outcome.causes
+
+    def test_has_its_document_and_no_other(self, expected: Expected, outcome: Outcome) -> None:
+        found = outcome.documents.get(f"MIS-{expected.id}", [])
+        live = [one for one in found if one.get("live", True)]
+
+        if expected.amount is not None:
+            assert [Decimal(str(one["TotalAmt"])) for one in live] == [expected.amount]
+        else:
+            assert len(live) <= 1
+
+
+class TestTheRest:
+    def test_is_unaffected(self, outcome: Outcome) -> None:
+        rest = {number: status for number, status in outcome.status.items() if number < 2_000_000}
+
+        assert set(rest.values()) <= {1, 2}
+        assert sum(status == 1 for status in rest.values()) > len(rest) // 2
