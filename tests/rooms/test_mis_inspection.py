@@ -24,8 +24,8 @@ GRANTS = (
         " ON {0}.tbl_personal_ug"
     ),
     (
-        "SELECT (appl_Id, tracking_id, first_name, middlename, family_name, email1, phone1, camp_id)"
-        " ON {0}.tbl_online_application"
+        "SELECT (appl_Id, tracking_id, first_name, middlename, family_name, email1, phone1,"
+        " camp_id) ON {0}.tbl_online_application"
     ),
     "SELECT (id, name, description) ON {0}.tbl_income_category",
 )
