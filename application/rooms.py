@@ -3,6 +3,7 @@
 import json
 import os
 import socket
+from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import timedelta
 from functools import cached_property
@@ -21,7 +22,7 @@ from application.services.plans import Plans, Rules
 from application.services.progress import Progress
 from application.settings import Settings, SettingWrong
 from application.store.audit import Actor, Audit
-from application.store.items import Items
+from application.store.items import ItemRow, Items
 from application.store.journal import Journal
 from application.store.leases import Leases
 from application.store.runs import Runs
@@ -316,6 +317,10 @@ class Rooms:
     @cached_property
     def plans(self) -> Plans:
         """Rows judged against the rules."""
+        return self.plans_with(None)
+
+    def plans_with(self, make_item: Callable[[str], ItemRow | None] | None) -> Plans:
+        """Return plans that ask this for a product where a fee has none and one may be made."""
         return Plans(
             reader=self.reader,
             items=self.items,
@@ -325,6 +330,7 @@ class Rooms:
                 item_default=self.settings.item_default,
                 income_account=self.settings.item_income_account,
             ),
+            make_item=make_item,
         )
 
 

@@ -22,6 +22,8 @@ from application.services.crossing import Crossing
 from application.services.customers import Customers
 from application.services.driving import Driving
 from application.services.invoice_sync import InvoiceSyncService, Limits
+from application.services.plans import Plans
+from application.services.products import Products
 from application.services.recording import Patience, Recording
 from application.services.settling import Settling
 from application.services.sweeping import Sweeping
@@ -233,6 +235,18 @@ class Workshop:
         )
 
     @cached_property
+    def _plans(self) -> Plans:
+        """Plans that may create a product where the installation allows it."""
+        products = Products(
+            client=self._client,
+            items=self._rooms.items,
+            connection=self.connection,
+            by=self._rooms.actor("run"),
+            income_account=self._rooms.settings.item_income_account,
+        )
+        return self._rooms.plans_with(products.make)
+
+    @cached_property
     def _settling(self) -> Settling:
         return Settling(
             journal=self._rooms.journal,
@@ -299,7 +313,7 @@ class Workshop:
             reader=self._rooms.reader,
             claims=self._claims,
             journal=self._rooms.journal,
-            plans=self._rooms.plans,
+            plans=self._plans,
             customers=customers,
             recording=self._recording,
             settling=self._settling,

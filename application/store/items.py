@@ -71,6 +71,25 @@ class Items:
 
         self._store.write(work)
 
+    def add(self, realm_tag: str, made: ItemRow, *, by: Actor) -> None:
+        """Keep a product that was just created beside those read before."""
+        name = clean(made.name, most=200)
+        row = {"realm_tag": realm_tag, "id": made.id, "name": name, "active": made.active}
+
+        def work(connection: Connection) -> None:
+            same = (items.c.realm_tag == realm_tag) & (items.c.id == made.id)
+            connection.execute(delete(items).where(same))
+            connection.execute(insert(items).values(**row))
+            entry = Entry(
+                action="mapping.item_made",
+                subject=f"product {made.id}",
+                by=by,
+                realm_tag=realm_tag,
+            )
+            self._audit.append(connection, entry)
+
+        self._store.write(work)
+
     def by_key(self, realm_tag: str) -> dict[str, ItemRow]:
         """Return active products by the key fee names are compared by; of two alike, the first."""
         query = (
