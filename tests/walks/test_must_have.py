@@ -71,3 +71,73 @@ class TestTheRest:
 
         assert set(rest.values()) <= {1, 2}
         assert sum(status == 1 for status in rest.values()) > len(rest) // 2
+
+
+class TestAPerson:
+    """What people do in QuickBooks or the MIS between two steps of ours."""
+
+    def test_who_makes_a_linked_customer_inactive_is_told(self, tmp_path: Path) -> None:
+        with university(tmp_path, size=40) as place:
+            place.run("all")
+            first = place.simulator.ledger("Invoice")[0]
+            invoice_id = int(first["DocNumber"].removeprefix("MIS-"))
+            place.simulator.control(
+                "POST",
+                "/_simulator/edit",
+                {
+                    "entity": "Customer",
+                    "id": first["CustomerRef"],
+                    "change": {"Active": False},
+                },
+            )
+            again_like(place, invoice_id)
+
+            place.run("all")
+
+            assert place.look().status[AGAIN] == 2
+            assert causes_of(place)[AGAIN] == "customer_inactive"
+
+    def test_who_enters_our_number_by_hand_gets_a_conflict(self, tmp_path: Path) -> None:
+        with university(tmp_path, size=40) as place:
+            place.run("all")
+            first = place.simulator.ledger("Invoice")[0]
+            again_like(place, int(first["DocNumber"].removeprefix("MIS-")))
+            place.simulator.control(
+                "POST",
+                "/_simulator/seed",
+                {
+                    "invoices": [
+                        {
+                            "DocNumber": f"MIS-{AGAIN}",
+                            "CustomerName": "Somebody else",
+                            "Total": "77.00",
+                            "TxnDate": "2025-03-03",
+                        }
+                    ]
+                },
+            )
+
+            place.run("all")
+
+            assert place.look().status[AGAIN] == 2
+            assert causes_of(place)[AGAIN] == "document_conflict"
+            assert place.simulator.violations() == {}
+
+
+AGAIN = 777_777
+
+
+def again_like(place: University, invoice_id: int) -> None:
+    """Add a row that is like another one but for its id."""
+    with closing(sqlite3.connect(place.folder / "mis.db")) as mis:
+        columns = [row[1] for row in mis.execute("PRAGMA table_info(tbl_imvoice)")]
+        rest = ", ".join(f'"{name}"' for name in columns if name not in WRITTEN)
+        mis.execute(
+            f"INSERT INTO tbl_imvoice (id, QuickBk_Status, {rest}) "  # noqa: S608 - column names of our own table
+            f"SELECT {AGAIN}, 0, {rest} FROM tbl_imvoice WHERE id = ?",
+            (invoice_id,),
+        )
+        mis.commit()
+
+
+WRITTEN = frozenset({"id", "QuickBk_Status", "pushed_by", "pushed_date"})
