@@ -286,10 +286,11 @@ class InvoiceSyncService:
         gone = self._choosing.cause_gone(drive.order.ids)
         for position, invoice_id in enumerate(page):
             trip = self._trip(drive, cold=cold)
-            ended = list(self._crossing.take(iter([[invoice_id]]), trip=trip, cause_gone=gone))
-            for one in ended:
+            synced = False
+            for one in self._crossing.take(iter([[invoice_id]]), trip=trip, cause_gone=gone):
                 drive.take(one)
-            if any(one.synced for one in ended) or drive.asked_to_stop:
+                synced |= one.synced
+            if synced or drive.asked_to_stop:
                 return page[position + 1 :]
         return []
 

@@ -36,6 +36,10 @@ def main() -> int:
         try:
             if verb == "all":
                 report = services.sync.all(caller=caller, wait_for_unclear=True)
+            elif verb == "connect":
+                services.connection.disconnect()
+                services.connection.realm()
+                return 0
             elif verb == "settle":
                 services.sync.reset_stuck(caller=caller)
                 return 0

@@ -66,6 +66,80 @@ class TestQuickBooks:
 
             finished(place)
 
+    @pytest.mark.parametrize(
+        ("code", "detail", "count"),
+        [
+            pytest.param("6000", "You can only add or edit one name at a time.", 2, id="names"),
+            pytest.param("140", "Company Locked Out", 2, id="locked out"),
+            pytest.param("600", "Duplicate Request ID", 3, id="in flight"),
+            pytest.param("9999", "Nobody has seen this", 2, id="never seen"),
+            pytest.param("6000", "Une règle que personne ne connaît", 2, id="in French"),
+        ],
+    )
+    def test_that_refuses_for_a_while_costs_nothing(
+        self, code: str, detail: str, count: int, tmp_path: Path
+    ) -> None:
+        with university(tmp_path, size=30) as place:
+            place.run("batch")
+            place.simulator.fault(
+                "refuse", on="any", code=code, message="Refused", detail=detail, count=count
+            )
+
+            place.run("all")
+            finished(place)
+
+    def test_that_takes_no_email_gets_customers_without(self, tmp_path: Path) -> None:
+        with university(tmp_path, size=30) as place:
+            place.simulator.fault(
+                "refuse",
+                on="customer",
+                code="2210",
+                message="Email Address does not conform",
+                detail="Email Address does not conform to the syntax rules of RFC 822.",
+                rate=0.3,
+            )
+
+            finished(place)
+
+    def test_that_renumbers_what_we_send_stops_after_one(self, tmp_path: Path) -> None:
+        with university(tmp_path, size=40, knobs={"number_not_kept": True}) as place:
+            code, out, err = place.run("all")
+
+            live = [one for one in place.simulator.ledger("Invoice") if one.get("live", True)]
+            assert code == 0, out + err
+            assert "custom_numbers_off" in out
+            assert len(live) == 1
+            assert 3 not in observer.look(place.folder / "mis.db", []).counts
+
+    def test_that_applies_credits_at_once_is_no_difference(self, tmp_path: Path) -> None:
+        with university(tmp_path, size=30, knobs={"auto_apply_credit": True}) as place:
+            finished(place)
+
+    def test_that_forgets_us_marks_nothing_failed_and_goes_on_after_connecting(
+        self, tmp_path: Path
+    ) -> None:
+        with university(tmp_path, size=60) as place:
+            place.run("batch")
+            before = observer.look(place.folder / "mis.db", []).counts
+            place.simulator.control("POST", "/_simulator/revoke")
+
+            code, out, _ = place.run("all")
+
+            assert (code, "authentication_failed" in out) == (1, True)
+            assert observer.look(place.folder / "mis.db", []).counts == before
+            place.run("connect")
+            finished(place)
+
+    def test_that_loses_the_answer_to_a_renewal_keeps_or_loses_the_sign_in_loudly(
+        self, tmp_path: Path
+    ) -> None:
+        with university(tmp_path, size=40, knobs={"refresh_grace_s": 86_400}) as place:
+            place.run("batch")
+            place.simulator.fault("lose_refresh_answer", count=1)
+            place.simulator.control("POST", "/_simulator/expire-tokens")
+
+            finished(place)
+
     def test_that_is_away_for_good_ends_the_run_and_frees_what_was_not_sent(
         self, tmp_path: Path
     ) -> None:
