@@ -252,12 +252,16 @@ class Rooms:
         """Build the demo MIS where there is none; return what was built in words."""
         if self.place.mis_file.exists():
             return None
+        # Built beside and renamed: an interrupted build must not pass for a MIS without invoices.
+        unfinished = self.place.mis_file.with_suffix(".part")
+        unfinished.unlink(missing_ok=True)
         count = make_demo_mis(
-            f"sqlite:///{self.place.mis_file}",
+            f"sqlite:///{unfinished}",
             profile="guide" if invoices in {None, GUIDE_INVOICES} else "fresh",
             size=invoices,
             place=self.place,
         )
+        unfinished.rename(self.place.mis_file)
         return f"A sample university with {count:,} invoices stands in {self.place.folder.name}/."
 
     # -- the rooms ------------------------------------------------------------------------------

@@ -91,7 +91,9 @@ class Plan:
         return mapping.source_sha256(
             self.invoice,
             item_id=self.item.id if self.item else "",
-            description=(self.fee.description or self.fee.name) if self.fee else "",
+            description=mapping.description_of(self.fee, item_name=self.item.name)
+            if self.fee and self.item
+            else "",
             rule=rule,
         )
 

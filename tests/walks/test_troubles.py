@@ -1,11 +1,14 @@
 """QuickBooks, the network and a second sender do their worst; the books still agree."""
 
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from tests.walks import observer
+from tests.walks.support import TOOL
 from tests.walks.university import University, university, wait_until
 
 
@@ -173,4 +176,23 @@ class TestTwoSenders:
                 run.send_signal(signal.SIGKILL)
                 run.communicate()
 
+            finished(place)
+
+    def test_serve_a_person_s_single_ahead_of_the_next_page(self, tmp_path: Path) -> None:
+        with university(tmp_path, size=400, knobs={"latency_ms": [60, 90]}) as place:
+            run = place.start("all")
+            wait_until(run, seconds=2.5)
+
+            asked = subprocess.run(  # noqa: S603 - our own tool, no shell
+                [sys.executable, str(TOOL), "single", "1390"],
+                env=place.environment(),
+                capture_output=True,
+                text=True,
+                timeout=60,
+                check=False,
+            )
+
+            assert asked.returncode == 0, asked.stderr
+            assert run.poll() is None  # the long run is still at work
+            run.communicate(timeout=120)
             finished(place)
