@@ -166,7 +166,10 @@ class InvoiceSyncService:
         drive = self._driving.open(order, realm=realm, caller=caller)
         try:
             done = self._sweeping.sweep(
-                realm=realm, sender=drive.sender, token_for=lambda: self._driving.token(drive)
+                realm=realm,
+                sender=drive.sender,
+                token_for=lambda: self._driving.token(drive),
+                look_first=True,
             )
             done.add(
                 self._settling.settle(

@@ -162,6 +162,17 @@ class Settling:
             done.add(self._settle_page(page, realm=realm, sender=sender, sending=sending))
         return done
 
+    def taken(self, numbers: Sequence[str]) -> frozenset[str] | None:
+        """Return which numbers stand in QuickBooks now; None where it cannot be asked."""
+        found: set[str] = set()
+        for page in pages_of(numbers, most=PAGE):
+            answer = self._client.documents_by_number(page)
+            self._world.gate(Gate.SETTLE_ASKED)
+            if isinstance(answer, Refused | Unknown):
+                return None
+            found.update(one.doc_number or "" for one in answer.documents)
+        return frozenset(found)
+
     def due_at(self, intent: Intent) -> datetime:
         """Return when the next look for an unclear invoice makes sense."""
         absent_from = intent.absent_from or self._world.clock.now()

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 from application.invoices.model import IntentState, Kind, Realm, Status, doc_number
 from application.mis.claims import MisClaims
@@ -15,6 +16,15 @@ from application.store.leases import Leases
 from application.world import Gate, World
 
 SWEEP_ROWS = 500
+
+
+@dataclass(slots=True)
+class _Known:
+    """What our store knows of the rows of one dead sender."""
+
+    done: Settled
+    free: list[int]  # nothing of ours was sent for them
+    found: set[int] = field(default_factory=set)  # QuickBooks shows something all the same
 
 
 class Sweeping:
@@ -41,13 +51,22 @@ class Sweeping:
         self._plans = plans
         self._world = world
 
-    def sweep(self, *, realm: Realm, sender: Sender, token_for: Callable[[], str]) -> Settled:
+    def sweep(
+        self,
+        *,
+        realm: Realm,
+        sender: Sender,
+        token_for: Callable[[], str],
+        look_first: bool = False,
+    ) -> Settled:
         """Bring every row in status 3 that no live sender holds to where our store knows it is.
 
         Args:
             realm: The company this MIS is bound to.
             sender: Us, holding the realm's lease.
             token_for: A fresh claim token, for rows whose token we do not know.
+            look_first: Search QuickBooks even for rows of which our store knows that nothing was
+                sent; what cannot be searched for now stays as it is.
         """
         done = Settled()
         after = 0
@@ -57,7 +76,11 @@ class Sweeping:
                 self._end_claims(realm=realm, sender=sender)
                 return done
             after = rows[-1].id
-            done.add(self._sweep_page(rows, realm=realm, sender=sender, token_for=token_for))
+            done.add(
+                self._sweep_page(
+                    rows, realm=realm, sender=sender, token_for=token_for, look_first=look_first
+                )
+            )
 
     def _end_claims(self, *, realm: Realm, sender: Sender) -> None:
         """End notes of claims whose sender died before the MIS was touched."""
@@ -78,6 +101,7 @@ class Sweeping:
         realm: Realm,
         sender: Sender,
         token_for: Callable[[], str],
+        look_first: bool,
     ) -> Settled:
         done = Settled()
         by_token: defaultdict[str | None, list[ClaimedRow]] = defaultdict(list)
@@ -91,7 +115,11 @@ class Sweeping:
             elif note.lease_ulid == sender.lease.ulid or self._live(note.lease_ulid):
                 continue
             else:
-                done.add(self._known(held, token=token, realm=realm, sender=sender))
+                known = self._known(held, token=token, realm=realm, sender=sender)
+                free = known.free if not look_first else self._looked_up(known)
+                known.done.released += self._recording.release(token, ids=free, sender=sender)
+                self._watch(sorted(known.found), realm=realm, sender=sender)
+                done.add(known.done)
             self._world.gate(Gate.SWEEP_ROW)
         if strangers:
             self._strangers(strangers, token=token_for(), realm=realm, sender=sender)
@@ -101,9 +129,27 @@ class Sweeping:
         record = self._leases.record(lease_ulid)
         return record is not None and record.live
 
+    def _looked_up(self, known: "_Known") -> list[int]:
+        """Return which rows nothing stands for in QuickBooks; note the others."""
+        numbers = {doc_number(one): one for one in known.free}
+        taken = self._settling.taken(list(numbers))
+        if taken is None:
+            now = self._world.clock.now()
+            known.done.left.update(dict.fromkeys(known.free, now))
+            return []
+        known.found = {numbers[one] for one in taken if one in numbers}
+        return [one for one in known.free if one not in known.found]
+
+    def _watch(self, ids: Sequence[int], *, realm: Realm, sender: Sender) -> None:
+        """Have what stands under these numbers compared; they count as sent by somebody."""
+        plans = self._plans.of(self._reader.rows_of(ids), realm_tag=realm.tag)
+        now = self._world.clock.now()
+        for page in pages_of(plans, most=PAGE):
+            self._settling.watch(page, since=dict.fromkeys(ids, now), realm=realm, sender=sender)
+
     def _known(
         self, rows: Sequence[ClaimedRow], *, token: str, realm: Realm, sender: Sender
-    ) -> Settled:
+    ) -> "_Known":
         """Decide rows of a dead sender of ours from our own store."""
         done = Settled()
         numbers = {doc_number(row.id): row.id for row in rows}
@@ -126,8 +172,7 @@ class Sweeping:
                 free.append(invoice_id)
         self._recording.mark_synced(synced, sender=sender)
         self._recording.mark_failed(failed, sender=sender)
-        done.released += self._recording.release(token, ids=free, sender=sender)
-        return done
+        return _Known(done=done, free=free)
 
     def _strangers(
         self, rows: Sequence[ClaimedRow], *, token: str, realm: Realm, sender: Sender
