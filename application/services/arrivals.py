@@ -20,8 +20,8 @@ from application.quickbooks.client import Answered, Client
 from application.quickbooks.lanes import Lanes
 from application.services.customers import Customers, Linked
 from application.services.plans import Plans
-from application.services.recording import Confirming, Recording, Refusing
-from application.services.settling import Settling, conflict_of
+from application.services.recording import Confirming, Recording, Refusing, conflict_of
+from application.services.settling import Settling
 from application.services.trips import (
     Ended,
     Held,

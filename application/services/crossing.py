@@ -20,8 +20,8 @@ from application.quickbooks.lanes import Lanes
 from application.services.arrivals import Arrivals
 from application.services.customers import Blocked, Customers, Linked
 from application.services.plans import Plan, Plans
-from application.services.recording import Patience, Recording, Refusing
-from application.services.settling import Settling, conflict_of
+from application.services.recording import Patience, Recording, Refusing, conflict_of
+from application.services.settling import Settling
 from application.services.trips import (
     Ended,
     Held,

@@ -8,11 +8,13 @@ from typing import TypeVar
 
 from application.catalogue import MisUnavailable
 from application.invoices.model import Document, Facts, Intent, IntentState, Status
+from application.invoices.outcomes import differences
 from application.logs import Logs
 from application.mis.claims import MisClaims
 from application.mis.reader import Former, MisReader
 from application.quickbooks.client import Bundle, Work
 from application.quickbooks.wire import place
+from application.services.plans import Plan
 from application.store.audit import Actor
 from application.store.journal import IllegalEdge, Journal, Receipt, Refusal, Send
 from application.store.leases import Lease, Leases
@@ -321,4 +323,23 @@ def _refusal(item: Refusing, *, run_id: int | None) -> Refusal:
         quickbooks_text=item.text,
         intuit_tid=item.intuit_tid,
         quickbooks_id=item.conflict_with,
+    )
+
+
+def conflict_of(
+    intent: Intent, *, token: str, found: Sequence[Document], plan: Plan | None
+) -> Refusing:
+    """Return the refusal that names the other document under our number."""
+    first = found[0] if found else None
+    words = list(differences(intent.facts, first)) if intent.facts and first else []
+    if len([one for one in found if not one.voided]) > 1:
+        words.append("two live invoices carry this number")
+    return Refusing(
+        invoice_id=intent.invoice_id or 0,
+        token=token,
+        cause="document_conflict",
+        fingerprint=plan.fingerprint(cause="document_conflict") if plan else "",
+        intent=intent,
+        facts={"number": intent.key, "differences": "; ".join(words)},
+        conflict_with=",".join(one.quickbooks_id for one in found),
     )

@@ -23,7 +23,6 @@ from application.invoices.outcomes import (
     Unknown,
     Verdict,
     absence_counts_from,
-    differences,
     verdict,
 )
 from application.invoices.retries import stop_for
@@ -31,7 +30,13 @@ from application.logs import Logs
 from application.mis.reader import MisReader
 from application.quickbooks.client import Client
 from application.services.plans import Plan, Plans, pages_of
-from application.services.recording import Confirming, Recording, Refusing, Sender
+from application.services.recording import (
+    Confirming,
+    Recording,
+    Refusing,
+    Sender,
+    conflict_of,
+)
 from application.store.journal import Journal, NewIntent
 from application.world import Gate, Waits, World
 
@@ -398,25 +403,6 @@ class _Case:
     found: Sequence[Document]
     plan: Plan | None  # None when the MIS row is gone
     token: str  # in the MIS row now; empty when the row is not in progress
-
-
-def conflict_of(
-    intent: Intent, *, token: str, found: Sequence[Document], plan: Plan | None
-) -> Refusing:
-    """Return the refusal that names the other document under our number."""
-    first = found[0] if found else None
-    words = list(differences(intent.facts, first)) if intent.facts and first else []
-    if len([one for one in found if not one.voided]) > 1:
-        words.append("two live invoices carry this number")
-    return Refusing(
-        invoice_id=intent.invoice_id or 0,
-        token=token,
-        cause="document_conflict",
-        fingerprint=plan.fingerprint(cause="document_conflict") if plan else "",
-        intent=intent,
-        facts={"number": intent.key, "differences": "; ".join(words)},
-        conflict_with=",".join(one.quickbooks_id for one in found),
-    )
 
 
 def _absence(intent: Intent, *, now: datetime, absent_from: datetime) -> Verdict:
