@@ -5,8 +5,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -225,12 +225,3 @@ def approve(address: str) -> str:
 def _without_secrets(environment: Mapping[str, str]) -> dict[str, str]:
     hidden = ("QUICKBOOKS_", "ENCRYPTION_", "MIS_", "STORE_", "ENGINE_")
     return {name: text for name, text in environment.items() if not name.startswith(hidden)}
-
-
-@contextmanager
-def kept(simulator: Simulator) -> Iterator[str]:
-    """Keep the simulator running for as long as the block lasts."""
-    try:
-        yield simulator.address()
-    finally:
-        simulator.close()

@@ -17,7 +17,6 @@ from application.store.journal import (
 from application.store.runs import Run, Runs
 
 __all__ = [
-    "Cause",
     "History",
     "Preview",
     "Previewed",
@@ -64,15 +63,6 @@ class Preview:
     waiting: int
     limit: int
     offset: int
-
-
-@dataclass(frozen=True, slots=True)
-class Cause:
-    """The failures of one cause."""
-
-    count: CauseCount
-    amount: Decimal
-    looks_fixed: int
 
 
 @dataclass(frozen=True, slots=True)
