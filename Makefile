@@ -9,7 +9,9 @@ WORKERS ?= 2
 INVOICES ?=
 SYNC ?=
 DEMO_FLAGS ?= $(if $(INVOICES),--invoices $(INVOICES)) $(if $(filter no,$(SYNC)),--no-sync)
-TESTS ?=
+TESTS ?= tests/core tests/rooms tests/walks tests/browser tests/simulation/test_simulation.py
+SEED ?= 0
+ONLY ?=
 
 IN := .venv/bin
 PY := $(IN)/python
@@ -19,15 +21,15 @@ hash = $(firstword $(shell cksum < $(1)))
 READY := .venv/.ready-$(call hash,requirements.lock)
 READY_DEV := .venv/.ready-dev-$(call hash,requirements-dev.lock)
 TYPED := application qbo_simulator tools tests docs $(if $(wildcard bench/*.py),bench)
-JUDGEMENT := application/invoices/*,application/catalogue.py,application/quickbooks/wire.py,application/quickbooks/faults.py
+JUDGEMENT := application/invoices/*,application/catalogue.py,application/quickbooks/answers.py,application/quickbooks/faults.py,application/quickbooks/shapes.py,application/quickbooks/wire.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo install run test check lint format types contracts laws docs cover prove bench lock clean
+.PHONY: help demo install run test check lint format types contracts laws docs cover judgement prove bench lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
-demo: $(READY) ## a sample university, a simulated QuickBooks, a full run (INVOICES=N, SYNC=no)
+demo: $(READY) ## a sample university, a simulated QuickBooks, a full run, a server (INVOICES=N, SYNC=no, PORT=N)
 	@$(PY) tools/sync_invoices.py demo $(DEMO_FLAGS)
 
 install: $(READY) ## make .venv with .venv/bin/feebridge in it
@@ -36,9 +38,9 @@ install: $(READY) ## make .venv with .venv/bin/feebridge in it
 run: $(READY) ## send every waiting invoice with the present settings
 	@$(PY) tools/sync_invoices.py all
 
-test: $(READY_DEV) ## every test, two at a time (WORKERS=N, TESTS=path)
-	@$(COVERAGE) erase
-	@$(COVERAGE) run -m pytest -n $(WORKERS) --dist loadfile $(TESTS)
+test: $(READY_DEV) ## every test, several at a time (WORKERS=N, TESTS=path)
+	@$(PY) -m compileall -q application qbo_simulator tools tests
+	@$(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(TESTS)
 
 check: lint types contracts laws docs ## layout, types, import contracts, laws of the house, reference pages
 
@@ -66,16 +68,24 @@ docs: $(READY_DEV) ## write docs/reference anew; fails when that changed anythin
 	@echo "docs"
 	@$(PY) docs/generate.py
 
-cover: $(READY_DEV) ## judge the coverage of the last `make test`
-	@$(COVERAGE) combine --quiet --keep 2>/dev/null || true
+cover: $(READY_DEV) ## every test once more, slower, and which lines and branches they reached
+	@$(COVERAGE) erase
+	@$(COVERAGE) run -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(TESTS)
+	@$(COVERAGE) combine --quiet
 	@$(COVERAGE) report --include='$(JUDGEMENT)' --fail-under=100
 	@$(COVERAGE) report --fail-under=95
 
-prove: $(READY_DEV) ## the long forms of the tests: more seeds, more kills, more rows
-	@PROVE=1 $(PY) -m pytest -n $(WORKERS) --dist loadfile $(TESTS)
+judgement: $(READY_DEV)
+	@$(COVERAGE) erase
+	@$(COVERAGE) run -m pytest -q tests/core --ignore=tests/core/test_classifier_fuzz.py
+	@$(COVERAGE) combine --quiet
+	@$(COVERAGE) report --include='$(JUDGEMENT)' --fail-under=100
 
-bench: $(READY_DEV) ## how fast, with which limits, on this machine
-	@for each in bench/*.py; do [ -e "$$each" ] || continue; PYTHONPATH=. $(PY) "$$each" || exit 1; done
+prove: $(READY_DEV) ## try to break the promise, and print a page (FAST=1: the short form; SEED=N)
+	@$(PY) -m tests.proof $(if $(FAST),--fast) --seed $(SEED)
+
+bench: $(READY_DEV) ## every budget of speed and memory on this machine (ONLY=part)
+	@$(PY) -m bench $(if $(ONLY),--only $(ONLY))
 
 lock: ## resolve requirements.lock and requirements-dev.lock anew (needs uv)
 	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \

@@ -143,6 +143,9 @@ authentication_failed | Authentication failed | Admin | wait | 409 | 4
   The sign-in to QuickBooks is missing, has expired or was revoked ({reason}).
   Re-authenticate with QuickBooks: the Connection page, or `feebridge connect`.
   100, 110, 3200 after one renewal; invalid_grant
+sign_in_refused | Sign-in not accepted | Admin | none | 400 | 4
+  The answer to this sign-in was not taken: {problem}.
+  Begin again: the Connection page, or `feebridge connect`.
 permission_lost | QuickBooks access removed | Admin | wait | 409 | 4
   Whoever connected is no longer an administrator of the company.
   Connect again as an administrator of the company.
@@ -163,8 +166,8 @@ company_mismatch | Different QuickBooks company | Admin | wait | 409 | 9
   This MIS belongs to {company} ({environment}); nothing else may write into it.
   Connect that company, or bind the MIS to another one on purpose.
 reads_used_up | QuickBooks reads used up | Admin | wait | 409 | 6
-  The reads Intuit grants in a month are spent; sending goes on, looking and comparing wait.
-  Wait until {until}, or take a higher tier at Intuit.
+  The reads Intuit grants in a month are used up; what cannot be sent without a look waits.
+  Wait until Intuit grants new ones, on the first of the month, or take a higher tier there.
   429 on reads only
 mis_unavailable | MIS database not reachable | IT | wait | 503 | 5
   The MIS database does not answer: {detail}.
@@ -193,6 +196,9 @@ invoice_in_progress | Invoice is being sent | caller | wait | 409 | 7
 state_conflict | Not possible now | caller | none | 409 | 2
   It is {state}, and that does not allow this.
   Look at its present state first.
+demo_not_now | The demo cannot do that now | caller | none | 409 | 2
+  Nothing was done: {problem}.
+  Do what is said there first, then start it again.
 bad_request | Request not readable | caller | none | 400 | 2
   The request is no valid JSON, or a value has the wrong type: {problem}.
   Correct the request.
@@ -200,8 +206,8 @@ validation_failed | Validation failed | caller | none | 422 | 2
   The request can be read but asks for something that is not allowed: {problem}.
   Correct the fields that are named.
 not_found | Not found | caller | none | 404 | 2
-  There is no {what} like that.
-  Check the number or the address.
+  Nothing here goes by that name, number or address.
+  Check it; lists show what there is.
 method_not_allowed | Method not allowed | caller | none | 405 | 2
   This address does not take that method.
   Use one that the `Allow` header lists.
@@ -211,9 +217,15 @@ unauthorized | Sign-in or API key needed | caller | none | 401 | 2
 forbidden | Not allowed for this role | caller | none | 403 | 2
   This needs the role {role}.
   Ask an administrator.
+read_only | This server only answers questions | IT | none | 403 | 2
+  It was started with `--read-only`, so it changes nothing for anybody.
+  Use the server that sends, or start this one without `--read-only`.
 cross_site | Request from another site refused | caller | none | 403 | 2
   The browser says that another site sent this.
   Start from a page of Feebridge itself.
+form_expired | Form out of date | caller | none | 403 | 2
+  The form was opened before somebody signed in here, or in another browser. Nothing was changed.
+  Open the page again and repeat it.
 host_refused | Host name not allowed | caller | none | 400 | 2
   The request names a host that is not on our list.
   Use a listed name, or have IT add this one.
@@ -227,7 +239,7 @@ too_large | Request too large | caller | none | 413 | 2
   The body is larger than 64 kB.
   Send less at a time.
 unsupported_media_type | Body is not JSON | caller | none | 415 | 2
-  The body is not declared as JSON.
+  The body is not declared as JSON (on a page: as a form).
   Send `Content-Type: application/json`.
 rate_limited | Too many requests to Feebridge | caller | wait | 429 | 2
   Sign-ins are limited to 10 in 15 minutes, keys to 600 requests a minute.

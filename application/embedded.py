@@ -48,9 +48,39 @@ class Place:
         return self.folder / "keys" / "encryption.key"
 
     @property
+    def engine_file(self) -> Path:
+        """The background engine's database."""
+        return self.folder / "engine" / "engine.db"
+
+    @property
+    def engine_lock(self) -> Path:
+        """Held by the one server that uses that file."""
+        return self.engine_file.with_suffix(".lock")
+
+    @property
     def locks(self) -> Path:
         """Locks that prove which sender lives."""
         return self.folder / "locks"
+
+    @property
+    def mis_away(self) -> Path:
+        """Where the demo MIS lies while it is out of reach."""
+        return self.folder / "mis.db.away"
+
+    @property
+    def outage_lock(self) -> Path:
+        """Held by the server that put it there."""
+        return self.locks / "outage.lock"
+
+    @property
+    def demo_lock(self) -> Path:
+        """Held by the `demo` command that minds this installation's server."""
+        return self.locks / "demo.lock"
+
+    @property
+    def kill_wish(self) -> Path:
+        """Made by whoever wants that server killed."""
+        return self.folder / "kill-the-server"
 
     @property
     def simulator_file(self) -> Path:
@@ -104,6 +134,7 @@ class Simulator:
         self._child: subprocess.Popen[bytes] | None = None
         self._lock: FileLock | None = None
         self._address: str | None = None
+        self._control: str | None = None
         self._note = place.folder / "simulator.json"
 
     def address(self, *, port: int = 0) -> str:
@@ -113,8 +144,33 @@ class Simulator:
             QuickBooksUnavailable: It does not start.
         """
         if self._address is None:
-            self._address = self._running() or self._start(port)
+            ports = self._running() or self._start(port)
+            self._address, self._control = (f"http://127.0.0.1:{one}" for one in ports)
         return self._address
+
+    def control_address(self) -> str:
+        """Return where its control interface answers, whatever trouble it makes elsewhere.
+
+        Raises:
+            QuickBooksUnavailable: It does not start.
+        """
+        self.address()
+        assert self._control is not None, "known with the address"  # noqa: S101 - narrows the type
+        return self._control
+
+    def revive(self) -> bool:
+        """Start it again where it listened before if it has died; return whether it had.
+
+        Raises:
+            QuickBooksUnavailable: It does not start.
+        """
+        if self._child is None or self._child.poll() is None:
+            return False
+        former = [urlsplit(one or "").port or 0 for one in (self._address, self._control)]
+        self.close()
+        self._start(*former)
+        self._address, self._control = (f"http://127.0.0.1:{one}" for one in former)
+        return True
 
     def close(self) -> None:
         """End the process if this command started it."""
@@ -134,18 +190,18 @@ class Simulator:
         if self._lock is not None:
             self._lock.release()
             self._lock = None
-        self._address = None
+        self._address = self._control = None
 
-    def _running(self) -> str | None:
-        """Return the address of a simulator another command keeps running on these books."""
+    def _running(self) -> tuple[int, int] | None:
+        """Return both ports of a simulator another command keeps running on these books."""
         try:
-            port = int(json.loads(self._note.read_text(encoding="ascii"))["port"])
+            noted = json.loads(self._note.read_text(encoding="ascii"))
+            ports = int(noted["port"]), int(noted["control_port"])
         except (OSError, ValueError, KeyError, TypeError):
             return None
-        address = f"http://127.0.0.1:{port}"
-        return address if answers(address) else None
+        return ports if answers(f"http://127.0.0.1:{ports[1]}") else None
 
-    def _start(self, port: int) -> str:
+    def _start(self, port: int, control_port: int = 0) -> tuple[int, int]:
         self._place.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._lock = FileLock(self._place.folder / "simulator.lock")
         waited_ms = 0
@@ -160,7 +216,7 @@ class Simulator:
             self._world.clock.sleep_ms(ASK_EVERY_MS)
             waited_ms += ASK_EVERY_MS
         self._child = subprocess.Popen(  # noqa: S603 - our own module, arguments are ours
-            self._command(port),
+            self._command(port, control_port),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -169,24 +225,26 @@ class Simulator:
         )
         return self._wait_for(self._child.stdout)
 
-    def _command(self, port: int) -> list[str]:
+    def _command(self, port: int, control_port: int) -> list[str]:
         command = [sys.executable, "-m", "qbo_simulator", "--port", str(port)]
-        command += ["--exit-with-parent"]
+        command += ["--control-port", str(control_port), "--exit-with-parent"]
         command += ["--file", str(self._place.simulator_file)]
         command += ["--clock-scale", str(self._scale)]
         if not self._place.simulator_file.exists() and self._place.seed_file.exists():
             command += ["--seed-file", str(self._place.seed_file)]
         return command
 
-    def _wait_for(self, stdout: IO[bytes] | None) -> str:
+    def _wait_for(self, stdout: IO[bytes] | None) -> tuple[int, int]:
         line = stdout.readline() if stdout is not None else b""
         try:
-            port = int(json.loads(line)["port"])
+            told = json.loads(line)
+            ports = int(told["port"]), int(told["control_port"])
         except (ValueError, KeyError, TypeError):
             self.close()
             raise QuickBooksUnavailable(detail="the simulator did not start") from None
-        self._note.write_text(json.dumps({"port": port}), encoding="ascii")
-        return f"http://127.0.0.1:{port}"
+        note = {"port": ports[0], "control_port": ports[1]}
+        self._note.write_text(json.dumps(note), encoding="ascii")
+        return ports
 
 
 def answers(address: str) -> bool:

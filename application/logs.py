@@ -4,7 +4,8 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Mapping
+import traceback
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from enum import Enum
 from io import TextIOWrapper
@@ -17,6 +18,7 @@ from structlog.typing import EventDict, WrappedLogger
 from typing_extensions import override
 
 Level = Literal["debug", "info", "warning", "error"]
+Count = Callable[[str, str, Mapping[str, object]], None]  # event, level, facts as they are written
 
 FILE = "app.log"
 FILE_BYTES_MAX = 10_000_000
@@ -26,16 +28,28 @@ STRUCK = "***"
 
 _LISTED = """
 actor adopted attempt attempts batch_size batches bundle claimed conflicts count created edge
-environment epoch error_code exit_code failed found gate generation held host http_status
-in_flight intent_id intuit_tid invoice_id invoices key_id kind lane library line looks
-milliseconds number of outcome paused_ms place port processed quickbooks_code quickbooks_id
-realm_tag refused released remaining request_id requests requestid retry_after_s run_id sends
-setting settled slice step stopped_by successful template total unsettled until version
-waited_ms waiting
+entry_id environment epoch error_code exit_code failed found gate generation hash held host
+http_status in_flight intent_id intuit_tid invoice_id invoices key_id kind lane library line looks
+method milliseconds number of outcome paused_ms peer place port processed quickbooks_code
+quickbooks_id realm_tag refused released remaining request_id requests requestid retry_after_s
+role route run_id sends setting settled slice step stopped_by successful template total unsettled
+until version waited_ms waiting
 """
 FIELDS = frozenset(_LISTED.split())  # nothing else is ever written
 _EVENT = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+")
 _WORD = re.compile(r"[A-Za-z0-9_.@/+:*-]*")
+# Fields with one shape; what has another may be a path with ids in it, or anybody's text.
+_SHAPED = {
+    "hash": re.compile(r"[0-9a-f]{64}"),
+    "method": re.compile(r"GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS|TRACE|CONNECT"),
+    "route": re.compile(r"(/([a-z0-9_.-]*[a-z][a-z0-9_.-]*|\{[a-z0-9_:]+\})?)+"),
+}
+OTHER = "other"
+# Their own lines may quote a request, a statement or a token.
+LIBRARIES = (
+    "asyncio", "authlib", "dbos", "fastapi", "httpcore2", "httpx2", "sqlalchemy", "uvicorn",
+    "uvicorn.access", "uvicorn.asgi", "uvicorn.error",
+)  # fmt: skip
 _SECRETS = (
     (re.compile(r"(?i)\b(bearer|basic)\s+\S+"), STRUCK),
     (re.compile(r"eyJ[\w-]{8,}(\.[\w-]*)*"), STRUCK),  # signed or encrypted tokens
@@ -44,9 +58,15 @@ _SECRETS = (
     (re.compile(r"\b(AB[A-Za-z0-9]{38,}|RT1-[\w-]{8,})"), STRUCK),  # Intuit's ids and tokens
     (re.compile(r"://[^/\s@]+@"), f"://{STRUCK}@"),  # user and password of an address
     (
-        re.compile(r"(?i)\b(code|state|realmid|\w*token|\w*secret|password)=[^&\s]+"),
+        # `set` and `not set` are what a list of settings says in place of a secret.
+        re.compile(
+            r"(?i)\b(code|state|realmid|\w*token|\w*secret|password)="
+            r"(?!(?:not )?set\b)[^&\s]+"
+        ),
         rf"\1={STRUCK}",
     ),
+)
+_CONTACTS = (
     (re.compile(r"[\w.+-]+@[\w-]+(\.[\w-]+)+"), STRUCK),  # e-mail
     (re.compile(r"\+\d[\d ]{7,14}\d|\b(250)?0?7[2389]\d{7}\b"), STRUCK),  # phone
 )
@@ -68,6 +88,14 @@ class LogMisused(Exception):
 
 def masked(text: str) -> str:
     """Return text without anything shaped like a secret, an e-mail or a phone."""
+    text = without_secrets(text)
+    for shape, instead in _CONTACTS:
+        text = shape.sub(instead, text)
+    return text
+
+
+def without_secrets(text: str) -> str:
+    """Return text without anything shaped like a secret, for a page that may name a person."""
     for shape, instead in _SECRETS:
         text = shape.sub(instead, text)
     return text
@@ -94,6 +122,8 @@ class Logs:
         self._logger = logger
         self._strict = strict
         self._foreign = foreign
+        self._taken_in: tuple[str, ...] = ()
+        self._count: Count | None = None
         self._bound: Any = structlog.wrap_logger(
             logger,
             processors=[
@@ -155,10 +185,53 @@ class Logs:
         """
         getattr(self._bound, level)(name, **facts)
 
+    def feed(self, count: Count) -> None:
+        """From now on hand over each event that is written, so that it is counted once."""
+        self._count = count
+
+    def take_in(self, *libraries: str) -> None:
+        """Hear these libraries from warning upwards, through us alone: nothing of them on a screen.
+
+        To be called when they stand, and before they speak: some bring a console of their own.
+
+        Args:
+            libraries: Names of their loggers.
+        """
+        if self._foreign is None:
+            return
+        for name in libraries:
+            library = logging.getLogger(name)
+            library.handlers = [self._foreign]
+            library.propagate = False
+            library.setLevel(logging.WARNING)
+        self._taken_in += libraries
+
+    def writable(self) -> bool:
+        """Return whether a line would reach the file now."""
+        try:
+            for handler in self._logger.handlers:
+                if isinstance(handler, _File):
+                    handler.open_once()
+        except OSError:
+            return False
+        return True
+
+    def fault(self, name: str, error: BaseException, /, **facts: object) -> None:
+        """Write where an unexpected error arose; what it said stays out: it may name a person."""
+        frames = traceback.extract_tb(error.__traceback__)
+        where = " < ".join(f"{one.filename}:{one.lineno} {one.name}" for one in reversed(frames))
+        told = f"{type(error).__name__} {where}"
+        self.event(name, level="error", **facts, template=told)
+
     def close(self) -> None:
         """Let go of the file and of the libraries' lines."""
         if self._foreign is not None:
             logging.getLogger().removeHandler(self._foreign)
+            for name in self._taken_in:
+                library = logging.getLogger(name)
+                library.removeHandler(self._foreign)
+                library.propagate = True
+                library.setLevel(logging.NOTSET)
         for handler in list(self._logger.handlers):
             self._logger.removeHandler(handler)
             handler.close()
@@ -174,6 +247,8 @@ class Logs:
                 raise LogMisused(name=name)
             name = "event.misnamed"
         kept = {key: _plain(key, value) for key, value in facts.items() if key in FIELDS}
+        if self._count is not None:
+            self._count(name, level, kept)
         return {"event": name, "level": level, **kept}
 
 
@@ -188,6 +263,9 @@ def _plain(key: str, value: object) -> object:
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat(timespec="milliseconds")
     text = str(value.value if isinstance(value, Enum) else value)
+    if key in _SHAPED:
+        fits = len(text) <= WORD_CHARACTERS_MAX and _SHAPED[key].fullmatch(text)
+        return text if fits else OTHER
     clean = text if key in _NEVER_STRUCK else masked(text)
     # A fact is a word. Whatever follows the first blank or quote is somebody's prose, and
     # QuickBooks' words may name a person.
@@ -212,6 +290,10 @@ class _File(RotatingFileHandler):
             encoding="utf-8",
             delay=True,
         )
+
+    def open_once(self) -> None:
+        """Open the file and let it go again."""
+        self._open().close()
 
     @override
     def _open(self) -> TextIOWrapper:

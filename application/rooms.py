@@ -1,152 +1,61 @@
 """Builds the rooms that questions need, once, from Settings: MIS, store, plans, logs."""
 
-import json
 import os
 import socket
 from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import timedelta
 from functools import cached_property
-from pathlib import Path
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from application.catalogue import ConfigInvalid
-from application.embedded import DEMO_SCALE, Place, Simulator, key_in, refuse_if_shared
+from application.embedded import Simulator, key_in
 from application.invoices.model import AmountRule, Environment, ItemPolicy
 from application.logs import Logs
 from application.mis.reader import MisReader
 from application.mis.tables import Mis, open_mis
+from application.premises import make_demo_mis, place_of, waits_of
+from application.services.access import Access
+from application.services.auditing import Auditing
+from application.services.causes import Causes
 from application.services.choosing import Choosing
 from application.services.company import Company
+from application.services.listing import Listing
+from application.services.looks import Looks
+from application.services.mapping import Mapping
+from application.services.people import SignIn
 from application.services.plans import Plans, Rules
 from application.services.progress import Progress
-from application.settings import Settings, SettingWrong
+from application.services.resting import Resting
+from application.services.schedule import Timetable
+from application.services.trials import Trials
+from application.settings import LOOPBACK, Settings
+from application.stage.outage import restored
+from application.store.anchors import Anchors
 from application.store.audit import Actor, Audit
+from application.store.events import Events
+from application.store.flags import Flags
 from application.store.items import ItemRow, Items
 from application.store.journal import Journal
+from application.store.keys import Keys
 from application.store.leases import Leases
+from application.store.people import People
+from application.store.repeats import Repeats
 from application.store.runs import Runs
+from application.store.schedules import Schedules
+from application.store.slices import Slices
 from application.store.tables import Store, open_store
 from application.store.tokens import Tokens, new_key
-from application.world import Clock, Waits, World
+from application.world import World
+
+if TYPE_CHECKING:
+    from application.quickbooks.lanes import Outside
+
+__all__ = ["LOOPBACK", "Rooms"]
 
 CURRENCY = "RWF"
 GUIDE_INVOICES = 1_250
-DEMO_SIZE = 1_000
-SETTLE_LOOKS_S = (0, 15, 60, 240)
-REPLAY_AGE_S = 60
-THROTTLE_MOST_S = 600
-UNREACHABLE_S = 60
-
-
-def home() -> Path:
-    """Return the folder that relative paths count from: the checkout, else where we were started.
-
-    A scheduled command must find the same `.env` whatever folder the scheduler starts it in.
-    """
-    checkout = Path(__file__).resolve().parents[1]
-    return checkout if (checkout / "pyproject.toml").exists() else Path.cwd()
-
-
-def load_settings(**overrides: object) -> Settings:
-    """Return the settings of the environment and of `.env`.
-
-    Raises:
-        ConfigInvalid: One is missing or wrong, or others can read `.env`.
-    """
-    try:
-        settings = Settings.load(checkout=home(), **overrides)
-    except SettingWrong as wrong:
-        raise ConfigInvalid(setting=wrong.setting, problem=wrong.problem) from None
-    refuse_if_shared(settings.feebridge_home / ".env")
-    return settings
-
-
-def place_of(settings: Settings) -> Place:
-    """Return where this installation keeps its own files."""
-    demo = settings.mis_database_url is None
-    return Place(folder=settings.feebridge_home / ("demo" if demo else "var"), demo=demo)
-
-
-def clock_scale_of(settings: Settings) -> int:
-    """Return how many times faster waits run: the demo's own pace unless one was asked for."""
-    if place_of(settings).demo and "clock_scale" not in settings.model_fields_set:
-        return DEMO_SCALE
-    return settings.clock_scale
-
-
-def demo_settings() -> Settings:
-    """Return settings under which everything runs on this machine, whatever `.env` says."""
-    return load_settings(
-        mis_database_url=None,
-        store_database_url=None,
-        quickbooks_environment="simulator",
-        quickbooks_api_url=None,
-        quickbooks_authorize_url=None,
-        quickbooks_token_url=None,
-        quickbooks_revoke_url=None,
-        encryption_keys=[],
-    )
-
-
-def make_demo_mis(
-    url: str,
-    *,
-    profile: str = "guide",
-    size: int | None = None,
-    edge: bool = False,
-    seed: int = 1,
-    replace: bool = False,
-    place: Place | None = None,
-) -> int:
-    """Build a synthetic MIS and what the simulator holds beside it; return its invoices.
-
-    Args:
-        url: Where; a SQLite file or a MariaDB database.
-        profile: `guide`, `fresh` or `midlife`.
-        size: Invoices of the last two.
-        edge: Add the must-have rows.
-        seed: Which university.
-        replace: Drop what a former build left.
-        place: Whose simulator it is for; the configured installation's when absent.
-
-    Raises:
-        Stop: The database is not ours to fill, or does not answer.
-    """
-    beside = place or Place(folder=home_of_files() / "var", demo=False)
-    count = size or DEMO_SIZE
-    from application.mis import demo  # noqa: PLC0415 - only who builds a MIS pays for it
-
-    built = demo.build(url, profile=profile, size=count, edge=edge, seed=seed, replace=replace)
-    beside.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with beside.seed_file.open("w", encoding="utf-8") as out:
-        for line in demo.seed_lines(profile=profile, size=count, edge=edge, seed=seed):
-            out.write(json.dumps(line) + "\n")
-    return built.invoices
-
-
-def home_of_files() -> Path:
-    """Return the folder this installation keeps its files in."""
-    return load_settings().feebridge_home
-
-
-def waits_of(settings: Settings, *, clock: Clock) -> Waits:
-    """Return every wait in real milliseconds."""
-    ms = clock.scaled_ms
-    return Waits(
-        grace_ms=ms(settings.grace_s),
-        lease_ms=ms(settings.lease_s),
-        heartbeat_ms=ms(settings.heartbeat_s),
-        retry_delay_ms=ms(settings.retry_delay_s),
-        throttle_pause_ms=ms(settings.throttle_pause_s),
-        throttle_most_ms=ms(THROTTLE_MOST_S),
-        token_early_ms=ms(settings.token_early_s),
-        refresh_lock_ms=ms(settings.refresh_lock_s),
-        mis_patience_ms=settings.mis_patience_s * 1000,
-        unreachable_ms=ms(UNREACHABLE_S),
-        settle_looks_ms=tuple(ms(one) for one in SETTLE_LOOKS_S),
-        replay_age_ms=ms(REPLAY_AGE_S),
-    )
 
 
 class Rooms:
@@ -155,15 +64,23 @@ class Rooms:
     Args:
         settings: Checked settings.
         world: Time, chance and gates.
-        transport: Another road to QuickBooks, for tests.
         open_things: What must be closed at the end.
+        outside: Another road to QuickBooks and other threads; the real ones when absent.
     """
 
     currency = CURRENCY
 
-    def __init__(self, settings: Settings, *, world: World, open_things: ExitStack) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        world: World,
+        open_things: ExitStack,
+        outside: "Outside | None" = None,
+    ) -> None:
         self.settings = settings
         self.world = world
+        self.outside = outside
         self.place = place_of(settings)
         self.environment = Environment(settings.quickbooks_environment)
         self.office = ZoneInfo(settings.time_zone)
@@ -188,9 +105,46 @@ class Rooms:
         return Runs(self.store, audit=self.audit, world=self.world)
 
     @cached_property
+    def slices(self) -> Slices:
+        """The parts of durable runs."""
+        return Slices(self.store, world=self.world)
+
+    @cached_property
+    def resting(self) -> Resting:
+        """Where durable runs are left."""
+        return Resting(runs=self.runs, world=self.world)
+
+    @cached_property
     def audit(self) -> Audit:
         """Who did what."""
         return Audit(self.store, world=self.world)
+
+    @cached_property
+    def anchors(self) -> Anchors:
+        """Where the log's chain ended at times, kept beside the log file."""
+        folder = self.settings.feebridge_home / self.settings.log_dir
+        return Anchors(folder, audit=self.audit, world=self.world, logs=self.logs)
+
+    @cached_property
+    def auditing(self) -> Auditing:
+        """The audit log as an auditor asks it."""
+        return Auditing(audit=self.audit, anchors=self.anchors, clock=self.world.clock)
+
+    @cached_property
+    def events(self) -> Events:
+        """What live views are told."""
+        return Events(self.store, world=self.world)
+
+    @cached_property
+    def repeats(self) -> Repeats:
+        """Requests that may come again."""
+        return Repeats(self.store, world=self.world)
+
+    @cached_property
+    def schedule(self) -> Timetable:
+        """When runs start by themselves."""
+        schedules = Schedules(self.store, audit=self.audit, world=self.world)
+        return Timetable(schedules, office=self.office, clock=self.world.clock)
 
     @cached_property
     def journal(self) -> Journal:
@@ -226,14 +180,86 @@ class Rooms:
         self.things.callback(logs.close)
         return logs
 
+    @cached_property
+    def flags(self) -> Flags:
+        """What our records say of many invoices at once."""
+        return Flags(self.store)
+
+    @cached_property
+    def listing(self) -> Listing:
+        """Invoices as people search them."""
+        return Listing(
+            reader=self.reader,
+            plans=self.plans,
+            choosing=self.choosing,
+            progress=self.progress,
+            journal=self.journal,
+            flags=self.flags,
+            leases=self.leases,
+            company=self.company,
+            world=self.world,
+            waits=self.waits,
+        )
+
+    @cached_property
+    def causes(self) -> Causes:
+        """Failures by cause."""
+        return Causes(
+            reader=self.reader,
+            journal=self.journal,
+            choosing=self.choosing,
+            progress=self.progress,
+            company=self.company,
+            rule=self.plans.rules.amount,
+        )
+
+    @cached_property
+    def looks(self) -> Looks:
+        """What was found when somebody last looked."""
+        return Looks(self.items, clock=self.world.clock)
+
+    @cached_property
+    def mapping(self) -> Mapping:
+        """Which product takes which fee."""
+        return Mapping(
+            reader=self.reader,
+            items=self.items,
+            plans=self.plans,
+            causes=self.causes,
+            company=self.company,
+            flags=self.flags,
+        )
+
+    @cached_property
+    def access(self) -> Access:
+        """Who may use the REST interface."""
+        keys = Keys(self.store, audit=self.audit, world=self.world)
+        return Access(keys, people=self._people, world=self.world)
+
+    @cached_property
+    def people(self) -> SignIn:
+        """Who signs in to the pages."""
+        return SignIn(self._people, world=self.world)
+
+    @cached_property
+    def _people(self) -> People:
+        return People(self.store, audit=self.audit, world=self.world)
+
+    @cached_property
+    def trials(self) -> Trials:
+        """What would become of invoices."""
+        return Trials(
+            choosing=self.choosing, plans=self.plans, reader=self.reader, company=self.company
+        )
+
     @property
     def mis_name(self) -> str:
         """The MIS as people know it, without secrets."""
         return self.mis.name
 
-    def actor(self, source: str) -> Actor:
-        """Return who acts through a door without sign-in."""
-        return Actor(name="local", source=source, process=self.holder)
+    def actor(self, source: str, *, name: str = "local", address: str | None = None) -> Actor:
+        """Return who acts through a door; `local` is whoever needs no sign-in there."""
+        return Actor(name=name, source=source, address=address, process=self.holder)
 
     @cached_property
     def simulator(self) -> Simulator:
@@ -250,7 +276,8 @@ class Rooms:
 
     def make_demo(self, *, invoices: int | None = None) -> str | None:
         """Build the demo MIS where there is none; return what was built in words."""
-        if self.place.mis_file.exists():
+        if self.place.mis_file.exists() or self.place.mis_away.exists():
+            restored(self.place)
             return None
         # Built beside and renamed: an interrupted build must not pass for a MIS without invoices.
         unfinished = self.place.mis_file.with_suffix(".part")
@@ -277,23 +304,27 @@ class Rooms:
         """The MIS; the demo MIS is built where none is named."""
         if self.place.demo:
             self.make_demo()
-        url = self.settings.mis_database_url
-        address = url.get_secret_value() if url else f"sqlite:///{self.place.mis_file}"
         mis = open_mis(
-            address,
+            self.settings.mis_address(self.place.mis_file),
             world=self.world,
-            time_zone_offset=_offset(self.office, clock=self.world.clock),
+            time_zone_offset=self.offset,
             lock_wait_s=self.settings.mis_lock_wait_s,
         )
         self.things.callback(mis.close)
         return mis
 
+    @property
+    def offset(self) -> str:
+        """The office's distance from UTC, as a database takes it."""
+        away = self.world.clock.now().astimezone(self.office).utcoffset() or timedelta()
+        minutes = int(away.total_seconds()) // 60
+        sign = "-" if minutes < 0 else "+"
+        return f"{sign}{abs(minutes) // 60:02d}:{abs(minutes) % 60:02d}"
+
     @cached_property
     def store(self) -> Store:
         """Our own database."""
-        url = self.settings.store_database_url
-        address = url.get_secret_value() if url else f"sqlite:///{self.place.store_file}"
-        store = open_store(address, world=self.world)
+        store = open_store(self.settings.store_address(self.place.store_file), world=self.world)
         self.things.callback(store.close)
         return store
 
@@ -336,9 +367,3 @@ class Rooms:
             ),
             make_item=make_item,
         )
-
-
-def _offset(office: ZoneInfo, *, clock: Clock) -> str:
-    minutes = int((clock.now().astimezone(office).utcoffset() or timedelta()).total_seconds()) // 60
-    sign = "-" if minutes < 0 else "+"
-    return f"{sign}{abs(minutes) // 60:02d}:{abs(minutes) % 60:02d}"

@@ -1,6 +1,7 @@
 """Every setting: unit in the name, limits, and how settings must agree with each other."""
 
 import os
+import re
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -24,6 +25,7 @@ _RATES_MOST = {
     "batches_per_minute": 40,
     "in_flight_max": 10,
 }
+_HOST_NAME = re.compile(r"(?=.*[a-z])[a-z0-9-]+(\.[a-z0-9-]+)+")
 _PLACEHOLDERS = ("change-me", "changeme", "your-", "<")
 
 
@@ -194,6 +196,16 @@ class Settings(BaseSettings):
         settings._agree()
         return settings
 
+    def mis_address(self, file: Path) -> str:
+        """Return where the MIS is, this file where none is named; it may hold a password."""
+        url = self.mis_database_url
+        return url.get_secret_value() if url else f"sqlite:///{file}"
+
+    def store_address(self, file: Path) -> str:
+        """Return where our own database is, likewise."""
+        url = self.store_database_url
+        return url.get_secret_value() if url else f"sqlite:///{file}"
+
     @property
     def grace_s(self) -> int:
         """Seconds after a send from which "not found" may be believed."""
@@ -215,6 +227,7 @@ class Settings(BaseSettings):
             if not holds:
                 raise SettingWrong(setting=setting, problem=problem)
         self._check_addresses()
+        self._check_redirect()
         self._check_keys()
 
     def _agreements(self) -> list[tuple[bool, str, str]]:
@@ -240,6 +253,7 @@ class Settings(BaseSettings):
                 "a send must be written within one heartbeat",
             ),
             *self._sign_in_agreements(),
+            *self._engine_agreements(),
             (
                 self.batches_per_minute < self.requests_per_minute,
                 "BATCHES_PER_MINUTE, REQUESTS_PER_MINUTE",
@@ -252,6 +266,25 @@ class Settings(BaseSettings):
             ),
         ]
         return rows if self.quickbooks_is_loopback else rows + self._real_limits()
+
+    def _engine_agreements(self) -> list[tuple[bool, str, str]]:
+        engine, store = (
+            url.get_secret_value().partition(":")[0].partition("+")[0] if url else "sqlite"
+            for url in (self.engine_database_url, self.store_database_url)
+        )
+        servers = {"postgres", "postgresql"}
+        return [
+            (
+                engine in {"sqlite", *servers},
+                "ENGINE_DATABASE_URL",
+                "must be an address of SQLite or PostgreSQL",
+            ),
+            (
+                engine == "sqlite" or store in servers,
+                "ENGINE_DATABASE_URL, STORE_DATABASE_URL",
+                "an engine that several machines share needs a store they share: PostgreSQL too",
+            ),
+        ]
 
     def _sign_in_agreements(self) -> list[tuple[bool, str, str]]:
         return [
@@ -287,6 +320,19 @@ class Settings(BaseSettings):
                     setting=name.upper(),
                     problem="another address is accepted for loopback only",
                 )
+
+    def _check_redirect(self) -> None:
+        where = urlsplit(self.quickbooks_redirect_uri)
+        host = where.hostname or ""
+        named = where.scheme == "https" and _HOST_NAME.fullmatch(host) is not None
+        local = where.scheme in {"http", "https"} and host in LOOPBACK
+        live = self.quickbooks_environment == "production"
+        if not (named or (local and not live)):
+            problem = "must be https with a host name"
+            raise SettingWrong(
+                setting="QUICKBOOKS_REDIRECT_URI",
+                problem=problem if live else f"{problem}, or http://localhost",
+            )
 
     def _check_keys(self) -> None:
         for name in ("quickbooks_client_id", "quickbooks_client_secret", "mis_database_url"):

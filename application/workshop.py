@@ -1,52 +1,50 @@
-"""Builds what talks to QuickBooks: sign-in, client, limits, lanes, and the services that send."""
+"""Builds what talks to QuickBooks: client, limits, lanes, and the services that send."""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
 from functools import cached_property
 
 from application.catalogue import QuickBooksUnavailable
-from application.embedded import CLIENT_ID, CLIENT_SECRET, approve
-from application.invoices.model import Document, Environment
+from application.invoices.model import Document
 from application.invoices.outcomes import Refused, Unknown
 from application.mis.claims import MisClaims
-from application.quickbooks.auth import Auth
+from application.premises import THROTTLE_MOST_S
 from application.quickbooks.client import Client
-from application.quickbooks.lanes import Lanes
+from application.quickbooks.lanes import FanOut, Lanes
+from application.quickbooks.namesakes import others_named
 from application.quickbooks.throttle import Spent, Throttle
-from application.rooms import THROTTLE_MOST_S, Rooms
+from application.reception import Reception
+from application.rooms import LOOPBACK, Rooms
 from application.services.arrivals import Arrivals
-from application.services.checks import Check, Checks
-from application.services.connection import Connection
+from application.services.checks import Checks
 from application.services.crossing import Crossing
 from application.services.customers import Customers
 from application.services.driving import Driving
 from application.services.invoice_sync import InvoiceSyncService, Limits
+from application.services.looks import Check
+from application.services.passage import Passage
 from application.services.plans import Plans
+from application.services.preflight import Preflight
 from application.services.products import Products
 from application.services.recording import Patience, Recording
 from application.services.settling import Settling
+from application.services.slicing import Slicing
 from application.services.sweeping import Sweeping
 from application.store.customers import Customers as Links
 
-INTUIT = {
-    Environment.SANDBOX: "https://sandbox-quickbooks.api.intuit.com",
-    Environment.PRODUCTION: "https://quickbooks.api.intuit.com",
-}
-AUTHORIZE = "https://appcenter.intuit.com/connect/oauth2"
-TOKEN = "https://oauth.platform.intuit.com/oauth2/v1/tokens/bearer"  # noqa: S105 - an address
-REVOKE = "https://developer.api.intuit.com/v2/oauth2/tokens/revoke"
-
 
 class Workshop:
-    """Everything that sends or signs in, each made when first asked for.
+    """Everything that sends into one company, each made when first asked for.
 
     Args:
         rooms: The MIS, the store and what else questions need too.
+        reception: The sign-in.
     """
 
-    def __init__(self, rooms: Rooms) -> None:
+    def __init__(self, rooms: Rooms, *, reception: Reception) -> None:
         self._rooms = rooms
+        self._reception = reception
+        self.connection = reception.connection
 
     @cached_property
     def sync(self) -> InvoiceSyncService:
@@ -56,15 +54,13 @@ class Workshop:
             choosing=self._rooms.choosing,
             company=self._rooms.company,
             connection=self.connection,
-            crossing=self._crossing(self._lanes()),
-            beside=self._crossing(self._lanes()),
+            passage=self._passage,
+            slicing=self._slicing,
             sweeping=self._sweeping,
             settling=self._settling,
             driving=self._driving,
             reader=self._rooms.reader,
-            client=self._client,
             journal=self._rooms.journal,
-            items=self._rooms.items,
             runs=self._rooms.runs,
             leases=self._rooms.leases,
             world=self._rooms.world,
@@ -76,23 +72,30 @@ class Workshop:
         )
 
     @cached_property
-    def connection(self) -> Connection:
-        """The sign-in to QuickBooks."""
-        simulated = self._rooms.environment is Environment.SIMULATOR
-        return Connection(
-            tokens=self._rooms.tokens,
-            auth=lambda: self._auth,
+    def preflight(self) -> Preflight:
+        """What a look at the company shows before anything is sent."""
+        return Preflight(
+            reader=self._rooms.reader,
             items=self._rooms.items,
-            company=self._rooms.company,
-            leases=self._rooms.leases,
+            rules=self._rooms.plans.rules,
+            connection=self.connection,
             world=self._rooms.world,
-            waits=self._rooms.waits,
-            logs=self._rooms.logs,
-            environment=self._rooms.environment,
-            mis_key=self._rooms.mis.key,
-            by=self._rooms.actor("cli"),
-            sign_in=approve if simulated else None,
+            currency=self._rooms.currency,
+            fees_in_use=self._fees_in_use,
+            others_named=lambda client, names: others_named(client.query, names),
         )
+
+    def _fees_in_use(self) -> dict[int, int]:
+        used = self._rooms.reader.fees_in_use()
+        return {fee: waiting + failed for fee, (waiting, failed) in used.items()}
+
+    def look(self) -> list[Check]:
+        """Look at the company from every side that would refuse an invoice.
+
+        Raises:
+            Stop: QuickBooks cannot be asked.
+        """
+        return self.preflight.look(self._client)
 
     @cached_property
     def checks(self) -> Checks:
@@ -103,6 +106,8 @@ class Workshop:
             client=lambda: self._client,
             audit=self._rooms.audit,
             shown=self._own_checks,
+            preflight=self.preflight,
+            looks=self._rooms.looks,
         )
 
     def documents(self, ids: Sequence[str]) -> Sequence[Document]:
@@ -113,6 +118,7 @@ class Workshop:
         """
         found = [self._client.document_by_id(one) for one in ids]
         if any(isinstance(one, Refused | Unknown) for one in found):
+            self._client.require_reads()
             raise QuickBooksUnavailable(detail="a read was not answered")
         return [one for one in found if isinstance(one, Document)]
 
@@ -121,48 +127,56 @@ class Workshop:
         self.connection.read_company(self._client)
 
     @cached_property
-    def _api_url(self) -> str:
-        if self._rooms.settings.quickbooks_api_url:
-            return self._rooms.settings.quickbooks_api_url
-        if self._rooms.environment is Environment.SIMULATOR:
-            return self._rooms.simulator.address()
-        return INTUIT[self._rooms.environment]
+    def _passage(self) -> Passage:
+        return Passage(
+            choosing=self._rooms.choosing,
+            connection=self.connection,
+            crossing=self._crossing(self._lanes()),
+            beside=self._crossing(self._lanes()),
+            sweeping=self._sweeping,
+            settling=self._settling,
+            driving=self._driving,
+            client=self._client,
+            journal=self._rooms.journal,
+            items=self._rooms.items,
+            runs=self._rooms.runs,
+            world=self._rooms.world,
+            max_retries=self._rooms.settings.max_retries,
+            sends_max=self._rooms.settings.sends_max,
+        )
 
     @cached_property
-    def _auth(self) -> Auth:
-        chosen = self._rooms.settings
-        here = self._api_url if self._rooms.environment is Environment.SIMULATOR else None
-        secret = chosen.quickbooks_client_secret
-        return Auth(
+    def _slicing(self) -> Slicing:
+        return Slicing(
+            choosing=self._rooms.choosing,
+            connection=self.connection,
+            passage=self._passage,
+            driving=self._driving,
+            resting=self._rooms.resting,
+            reader=self._rooms.reader,
+            runs=self._rooms.runs,
+            slices=self._rooms.slices,
             world=self._rooms.world,
-            environment=self._rooms.environment,
-            client_id=chosen.quickbooks_client_id or CLIENT_ID,
-            client_secret=secret.get_secret_value() if secret else CLIENT_SECRET,
-            redirect_uri=chosen.quickbooks_redirect_uri,
-            authorize_url=chosen.quickbooks_authorize_url
-            or (f"{here}/connect/oauth2" if here else AUTHORIZE),
-            token_url=chosen.quickbooks_token_url
-            or (f"{here}/oauth2/v1/tokens/bearer" if here else TOKEN),
-            revoke_url=chosen.quickbooks_revoke_url
-            or (f"{here}/v2/oauth2/tokens/revoke" if here else REVOKE),
-            timeout_ms=self._rooms.world.clock.scaled_ms(chosen.refresh_timeout_s),
         )
 
     @cached_property
     def _client(self) -> Client:
         ms = self._rooms.world.clock.scaled_ms
+        # Not `realm`: the name of a company that is not bound yet must be readable, to be typed.
+        company_id = self.connection.connected_realm().company_id
         client = Client(
             world=self._rooms.world,
-            base_url=self._api_url,
-            company_id=self.connection.realm().company_id,
-            access_token=self.connection.access_token,
-            fresh_token=self.connection.fresh_token,
+            base_url=self._reception.api_url,
+            company_id=company_id,
+            access_token=lambda: self.connection.access_token(company_id=company_id),
+            fresh_token=lambda failed: self.connection.fresh_token(failed, company_id=company_id),
             throttle=self._throttle,
             environment=self._rooms.environment,
             read_timeout_ms=ms(self._rooms.settings.read_timeout_s),
             connect_timeout_ms=ms(self._rooms.settings.connect_timeout_s),
             check_to_send_ms=ms(self._rooms.settings.check_to_send_s),
             idle_ms=ms(self._rooms.settings.idle_connection_s),
+            transport=self._rooms.outside.road if self._rooms.outside else None,
         )
         self._rooms.things.callback(client.close)
         return client
@@ -181,12 +195,12 @@ class Workshop:
             breaker_min_s=self._rooms.settings.breaker_min_s,
             breaker_most_s=self._rooms.settings.breaker_max_s,
             recall=self._spent,
-            remember=lambda spent: self._rooms.items.remember(self._windows, asdict(spent)),
+            remember=lambda spent: self._rooms.items.remember(self._windows, _kept(spent)),
         )
 
     @property
     def _windows(self) -> str:
-        return f"windows.{self.connection.realm().tag}"
+        return f"windows.{self.connection.connected_realm().tag}"
 
     def _spent(self) -> Spent | None:
         """Return what QuickBooks' limits had taken in when the last sender ended."""
@@ -198,10 +212,13 @@ class Workshop:
             bundles=tuple(kept["bundles"]),
             paused_until=kept["paused_until"],
             kept_at=kept["kept_at"],
+            reads_refused=kept.get("reads_refused", 0),  # an older version kept none
         )
 
     @cached_property
-    def _fan_out(self) -> ThreadPoolExecutor:
+    def _fan_out(self) -> FanOut:
+        if self._rooms.outside is not None:
+            return self._rooms.outside.fan_out
         pool = ThreadPoolExecutor(max_workers=self._rooms.settings.in_flight_max)
         self._rooms.things.callback(pool.shutdown, wait=False, cancel_futures=True)
         return pool
@@ -329,4 +346,23 @@ class Workshop:
         return [
             Check("Settings", "ok", f"QUICKBOOKS_ENVIRONMENT is {self._rooms.environment.value}"),
             Check("Store", "ok", f"{self._rooms.store.url_shown} answers"),
+            *self._doors(),
         ]
+
+    def _doors(self) -> list[Check]:
+        """Say what an address that can be reached from elsewhere needs."""
+        host = self._rooms.settings.host
+        if host in LOOPBACK:
+            return []
+        text = f"HOST is {host}: the REST interface speaks plain HTTP and can be reached"
+        return [Check("Binding", "warn", text, "Put a TLS proxy in front of it.")]
+
+
+def _kept(spent: Spent) -> dict[str, object]:
+    """Return the windows as they are remembered; a deep copy of every instant would be slower."""
+    return {
+        "requests": spent.requests,
+        "bundles": spent.bundles,
+        "paused_until": spent.paused_until,
+        "kept_at": spent.kept_at,
+    }

@@ -1,5 +1,6 @@
 """Clock: now, since boot, sleep, CLOCK_SCALE. Chance: jitter, tokens. gate: each outside effect."""
 
+import queue
 import random
 import secrets
 import time
@@ -8,11 +9,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
+from typing import TypeVar
 
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _ULID_RANDOM_BITS = 80
 _ULID_CHARACTERS = 26
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+T = TypeVar("T")
 
 
 class Gate(StrEnum):
@@ -111,6 +115,13 @@ class Clock:
         """Wait that many real milliseconds."""
         if wait_ms > 0:
             time.sleep(wait_ms / 1000)
+
+    def next_of(self, waiting: "queue.SimpleQueue[T]", *, most_ms: int) -> T | None:
+        """Return what a queue brings within that many real milliseconds; None where nothing."""
+        try:
+            return waiting.get(timeout=most_ms / 1000)
+        except queue.Empty:
+            return None
 
     def scaled_ms(self, seconds: int) -> int:
         """Return what a wait of QuickBooks' or our own seconds lasts in real milliseconds."""

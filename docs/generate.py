@@ -1,18 +1,23 @@
 """Write the reference pages that are drawn from the code; exit 1 when that changed one."""
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 from typer.core import TyperArgument, TyperGroup, TyperOption
 from typer.main import get_command
 
+from application.api.door import EVERYWHERE, ID_MOST, Door
+from application.api.live import Hub
+from application.api.table import ROWS, Row
+from application.app import application_of
 from application.catalogue import CAUSES, Cause, RetryRule
 from application.cli.commands import app
 from application.settings import Settings
+from application.wiring import Services
 
 HERE = Path(__file__).resolve().parent / "reference"
 UNITS = {
@@ -78,6 +83,32 @@ Before or after every command: `--json` (one JSON document on the standard outpu
 (JSON Lines), `-q` (results only), `-v` (more), `--no-color`, `--debug` (traceback), `--yes` (ask
 nothing), `--help`.
 
+"""
+REST_DRAWN = "## Statuses\n"  # what stands above it on the page is written by hand
+REST_TABLE_HEAD = """| Endpoint | Role | What |
+| --- | --- | --- |
+"""
+REST_VALUES_HEAD = """| Value | In | Type, limits | Default | What |
+| --- | --- | --- | --- | --- |
+"""
+REFUSED = 400  # a cause below it is something found, told in an answer that is none
+REST_PAGES = {
+    "/openapi.json": "This page for programs: OpenAPI 3.1.",
+    "/help/api": "This page for a browser.",
+    "/help/errors": "The page of errors for a browser.",
+    "/connection": "Where the browser ends after a sign-in.",
+    "/quickbooks/disconnected": "Where the browser ends once the app is removed in QuickBooks.",
+}
+REST_STATUSES_HEAD = f"""
+Every endpoint may answer 200, {", ".join(map(str, EVERYWHERE))}; what it may answer beside those
+stands with it.
+
+| Status | Means | Codes |
+| --- | --- | --- |
+| 200 | done | |
+| 202 | the run goes on without you: `Location`, `Retry-After` | |
+| 204 | live events: the run has ended and you have seen its last event | |
+| 302 | the browser goes on to another address | |
 """
 OPTIONS_HEAD = """| Option | Default | Limits | What |
 | --- | --- | --- | --- |
@@ -190,7 +221,9 @@ def command_sections(group: TyperGroup, *, before: str) -> Iterator[str]:
         options = [
             each
             for each in command.params
-            if isinstance(each, TyperOption | TyperArgument) and each.name != "help"
+            if isinstance(each, TyperOption | TyperArgument)
+            and each.name != "help"
+            and not each.hidden
         ]
         yield command_section(words, help_text=command.help or "", options=options)
 
@@ -211,11 +244,138 @@ def cli_page() -> str:
     return CLI_HEAD + "\n".join(command_sections(root, before=""))
 
 
+def rest_page() -> str:
+    """Return the page of the REST interface: its beginning as it stands, the rest drawn."""
+    by_hand, _, _ = (HERE / "rest.md").read_text(encoding="utf-8").partition(REST_DRAWN)
+    # Only its routes are read, so nothing has to be behind the door.
+    door = Door(services=cast("Services", None), hub=cast("Hub", None), start="")
+    described = application_of(door).openapi()
+    table = "\n".join(
+        f"| {_linked(row, described)} | {row.role or 'anybody'} | {_told(row, described)} |"
+        for row in ROWS
+    )
+    sections = "\n".join(
+        rest_section(row, described=described) for row in ROWS if _operation(row, described)
+    )
+    return (
+        f"{by_hand}{REST_DRAWN}{REST_STATUSES_HEAD}{rest_statuses()}\n"
+        f"## Endpoints\n\n{REST_TABLE_HEAD}{table}\n\n{sections}"
+    )
+
+
+def rest_statuses() -> str:
+    """Return a line for each status a refusal may have, with the codes that have it."""
+    codes: dict[int, list[str]] = {}
+    refusals = [cause for cause in CAUSES.values() if cause.http_status >= REFUSED]
+    for cause in refusals:
+        codes.setdefault(cause.http_status, []).append(f"[{cause.code}](errors.md#{cause.code})")
+    return "".join(
+        f"| {status} | refused | {', '.join(found)} |\n" for status, found in sorted(codes.items())
+    )
+
+
+def _operation(row: Row, described: Mapping[str, Any]) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = described["paths"].get(row.path, {}).get(row.method.lower(), {})
+    return found
+
+
+def _anchor(row: Row) -> str:
+    kept = [sign for sign in f"{row.method} {row.path}".lower() if sign.isalnum() or sign in " -_"]
+    return "".join(kept).replace(" ", "-")
+
+
+def _linked(row: Row, described: Mapping[str, Any]) -> str:
+    name = f"`{row.method} {row.path}`"
+    return f"[{name}](#{_anchor(row)})" if _operation(row, described) else name
+
+
+def _told(row: Row, described: Mapping[str, Any]) -> str:
+    text = _operation(row, described).get("description") or REST_PAGES[row.path]
+    return " ".join(text.split())
+
+
+def rest_section(row: Row, *, described: Mapping[str, Any]) -> str:
+    """Return what the page says about one endpoint, under its own anchor."""
+    operation = _operation(row, described)
+    lines = [f"### {row.method} {row.path}", "", _told(row, described), ""]
+    values = [*_parameter_rows(operation), *_body_rows(operation, described=described)]
+    if values:
+        lines += [REST_VALUES_HEAD + "\n".join(values), ""]
+    names = _answer_names(operation, described=described)
+    if names:
+        lines += ["`data`: " + ", ".join(f"`{name}`" for name in names), ""]
+    own = sorted(code for code in operation["responses"] if int(code) not in {200, *EVERYWHERE})
+    if own:
+        lines += [f"Statuses beside the usual ones: {', '.join(own)}", ""]
+    return "\n".join(lines)
+
+
+def _parameter_rows(operation: Mapping[str, Any]) -> Iterator[str]:
+    for one in operation.get("parameters", ()):
+        needed = one.get("required", False) and one["in"] != "path"
+        place = "address" if one["in"] == "path" else one["in"]
+        yield _value_row(one["name"], one["schema"], place=place, needed=needed)
+
+
+def _body_rows(operation: Mapping[str, Any], *, described: Mapping[str, Any]) -> Iterator[str]:
+    content = operation.get("requestBody", {}).get("content", {})
+    for one in content.values():
+        model = _model(one["schema"], described=described)
+        for name, schema in model.get("properties", {}).items():
+            needed = name in model.get("required", ())
+            yield _value_row(name, schema, place="body", needed=needed)
+
+
+def _value_row(name: str, schema: Mapping[str, Any], *, place: str, needed: bool) -> str:
+    default = schema.get("default")
+    shown_default = "needed" if needed else "-"
+    if default is not None:
+        shown_default = f"`{str(default).lower() if isinstance(default, bool) else default}`"
+    what = schema.get("description") or "-"
+    return f"| `{name}` | {place} | {_kind(schema)} | {shown_default} | {what} |"
+
+
+def _kind(schema: Mapping[str, Any]) -> str:
+    """Return a value's type and limits in words."""
+    choices = [one for one in schema.get("anyOf", [schema]) if one.get("type") != "null"]
+    one = choices[0]
+    if "enum" in one:
+        return ", ".join(f"`{each}`" for each in one["enum"])
+    if one.get("type") == "array":
+        return f"list of {_kind(one['items'])}"
+    words = {"string": "text", "boolean": "true or false", "integer": "whole number"}
+    kind = "date" if one.get("format") == "date" else words.get(one.get("type", ""), "value")
+    least, most = one.get("minimum"), one.get("maximum")
+    if most is not None and most < ID_MOST:
+        kind += f", {least:.0f} to {most:.0f}"
+    elif least is not None and least >= 0:
+        kind += f", {least:.0f} or more"
+    if "maxLength" in one:
+        kind += f", {one.get('minLength', 0)} to {one['maxLength']} characters"
+    return kind
+
+
+def _model(schema: Mapping[str, Any], *, described: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the shape behind a reference, also where it may be absent."""
+    choices = schema.get("anyOf", [schema])
+    name = next((one["$ref"] for one in choices if "$ref" in one), "").rpartition("/")[2]
+    found: Mapping[str, Any] = described["components"]["schemas"].get(name, {})
+    return found
+
+
+def _answer_names(operation: Mapping[str, Any], *, described: Mapping[str, Any]) -> list[str]:
+    content = operation["responses"].get("200", {}).get("content", {}).get("application/json", {})
+    envelope = _model(content.get("schema", {}), described=described)
+    inner = _model(envelope.get("properties", {}).get("data", {}), described=described)
+    return list(inner.get("properties", ()))
+
+
 def pages() -> Iterator[tuple[str, str]]:
     """Yield name and text of every page that comes from the code."""
     yield "cli.md", cli_page()
     yield "errors.md", errors_page()
     yield "exit-codes.md", exits_page()
+    yield "rest.md", rest_page()
     yield "settings.md", settings_page()
 
 

@@ -135,7 +135,11 @@ def system_failure() -> Refusal:
 
 def broken_gateway(status: int) -> Reply:
     """Return nginx' own page, or the 404 of a load balancer."""
-    titles = {502: "502 Bad Gateway", 504: "504 Gateway Time-out"}
+    titles = {
+        502: "502 Bad Gateway",
+        503: "503 Service Temporarily Unavailable",
+        504: "504 Gateway Time-out",
+    }
     if status not in titles:
         return Reply(status, HTML_404, content_type="text/html")
     return Reply(status, HTML_5XX.format(titles[status]).encode(), content_type="text/html")

@@ -1,9 +1,11 @@
 """The process: arguments, the listening socket, the one line on stdout, a prompt end.
 
-    python -m qbo_simulator --port 0 [--file F] [--clock-scale X] [--seed-file JSON]
-        [--environment sandbox|production|simulator] [--knob k=v ...] [--exit-with-parent]
+    python -m qbo_simulator --port 0 [--control-port 0] [--file F] [--clock-scale X]
+        [--seed-file JSON] [--environment sandbox|production|simulator] [--knob k=v ...]
+        [--exit-with-parent]
 
-Prints `{"port", "realm_id", "client_id", "client_secret"}` when it listens, on 127.0.0.1 only.
+Prints `{"port", "control_port", "realm_id", "client_id", "client_secret"}` when it listens, on
+127.0.0.1 only. Control addresses are answered on both ports, on the second one always.
 The control interface is listed in `qbo_simulator.faults` and in docs/reference/simulator.md.
 """
 
@@ -23,12 +25,10 @@ from qbo_simulator.codec import NotJson, encode, thing
 from qbo_simulator.company import REALM_ID
 from qbo_simulator.knobs import NoSuchKnob, parsed
 from qbo_simulator.oauth import CLIENT_ID, CLIENT_SECRET
-from qbo_simulator.office import Office
 from qbo_simulator.seeding import seed_line, seeded
-from qbo_simulator.transport import Connection
+from qbo_simulator.sockets import Sockets
 from qbo_simulator.world import World
 
-LOOPBACK: Final = "127.0.0.1"
 TICK_S: Final = 0.02
 GC_THRESHOLD: Final = 100_000
 
@@ -57,6 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="qbo_simulator", description="Stands in for QuickBooks.")
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
+    parser.add_argument("--control-port", type=int, default=0, help="0 takes a free one")
     parser.add_argument("--file", type=Path, help="keep the books here; memory otherwise")
     parser.add_argument("--clock-scale", type=float, default=1.0)
     parser.add_argument("--seed-file", type=Path, help="JSON, or JSON lines with an entity each")
@@ -110,34 +111,21 @@ async def _serve(world: World, options: argparse.Namespace) -> None:
         loop.add_signal_handler(number, stopped.set)
     if options.exit_with_parent:
         loop.add_reader(0, _watch_parent, loop, stopped)
-    office = Office(world=world)
-    connections: set[Connection] = set()
-    server = await loop.create_server(
-        lambda: Connection(
-            office=office,
-            next_tid=lambda: _tid(world),
-            second=lambda: int(world.clock.real_s()),
-            open_ones=connections,
-        ),
-        LOOPBACK,
-        options.port,
-        backlog=1024,
-    )
-    port = server.sockets[0].getsockname()[1]
+    sockets = Sockets(world=world)
+    await sockets.open(options.port, control_port=options.control_port)
     greeting = {
-        "port": port,
+        "port": sockets.port,
+        "control_port": sockets.control_port,
         "realm_id": REALM_ID,
         "client_id": CLIENT_ID,
         "client_secret": CLIENT_SECRET,
     }
     sys.stdout.write(encode(greeting).decode() + "\n")
     sys.stdout.flush()
-    ticking = asyncio.create_task(_tick(world))
+    ticking = asyncio.create_task(_tick(world, sockets))
     await stopped.wait()
     ticking.cancel()
-    server.close()
-    for connection in list(connections):
-        connection.drop()
+    sockets.close()
 
 
 def _watch_parent(loop: asyncio.AbstractEventLoop, stopped: asyncio.Event) -> None:
@@ -146,13 +134,9 @@ def _watch_parent(loop: asyncio.AbstractEventLoop, stopped: asyncio.Event) -> No
         stopped.set()
 
 
-def _tid(world: World) -> str:
-    second = int(world.clock.real_s())
-    return f"1-{second:08x}-{world.chance.getrandbits(96):024x}"
-
-
-async def _tick(world: World) -> None:
+async def _tick(world: World, sockets: Sockets) -> None:
     """Do late work even while nobody asks for anything."""
     while True:
         await asyncio.sleep(TICK_S)
         world.run_due()
+        await sockets.follow()

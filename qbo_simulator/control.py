@@ -7,8 +7,9 @@ from qbo_simulator.codec import NotJson, Thing, decode, encode
 from qbo_simulator.entities import KINDS
 from qbo_simulator.faults import NoSuchFault
 from qbo_simulator.knobs import NoSuchKnob
-from qbo_simulator.ledger import ledger_lines, ledger_of
+from qbo_simulator.ledger import ledger_lines, ledger_of, newest_of
 from qbo_simulator.messages import Reply, Request
+from qbo_simulator.refusals import Refusal
 from qbo_simulator.seeding import NotSeedable, edited, seeded
 from qbo_simulator.world import Realm, World
 
@@ -29,7 +30,7 @@ class Control:
             ("POST", "preferences"): self._prefer,
             ("POST", "company"): self._company,
             ("POST", "realms"): self._open,
-            ("GET", "faults"): lambda _request: world.faults.shown(),
+            ("GET", "faults"): lambda _request: self._troubles(),
             ("POST", "faults"): self._trouble,
             ("DELETE", "faults"): self._calm,
             ("POST", "expire-tokens"): self._expire,
@@ -53,6 +54,8 @@ class Control:
             if route is None:
                 return Reply(404, encode({"error": f"no {request.method} {request.path}"}))
             answer = route(request)
+        except Refusal as refusal:  # a person in QuickBooks would be told the same
+            return Reply(400, encode({"error": f"{refusal.code}: {refusal.message}"}))
         except (NoSuchKnob, NoSuchFault, NotSeedable, NotJson, ValueError, KeyError) as error:
             return Reply(400, encode({"error": f"{type(error).__name__}: {error}"}))
         self._world.keeper.commit()
@@ -78,7 +81,8 @@ class Control:
             "environment": world.environment,
             "requests": world.diary.count,
             "knobs": world.knobs.shown(),
-            "faults": world.faults.shown(),
+            "faults": self._troubles(),
+            "grants": world.oauth.grants(),
             "fault_hits": world.faults.hits,
             "violations": dict(world.diary.kinds),
             "realms": {realm_id: _company_state(one) for realm_id, one in world.realms.items()},
@@ -137,8 +141,11 @@ class Control:
         now_s = self._world.clock.virtual_s()
         return [self._world.faults.add(one, now_s=now_s).shown() for one in asked]
 
-    def _calm(self, _request: Request) -> Thing:
-        self._world.faults.clear()
+    def _troubles(self) -> list[Thing]:
+        return self._world.faults.shown(now_s=self._world.clock.virtual_s())
+
+    def _calm(self, request: Request) -> Thing:
+        self._world.faults.clear(label=request.options.get("label"))
         return {"cleared": True}
 
     def _expire(self, request: Request) -> Thing:
@@ -181,6 +188,8 @@ class Control:
         if entity not in KINDS:
             raise NotSeedable(entity)
         books = self._realm(request).books
+        if "newest" in request.options:
+            return Reply(200, encode(newest_of(books, entity, int(request.options["newest"]))))
         if request.options.get("format") == "json":
             return Reply(200, encode(list(ledger_of(books, entity))))
         return Reply(200, ledger_lines(books, entity), content_type="application/x-ndjson")

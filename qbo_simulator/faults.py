@@ -8,7 +8,7 @@ Control interface, all under `/_simulator/`, JSON, no key, loopback only:
   GET|POST preferences            show; {"Group": {"Name": value}} lays over; ?realm=
   POST company                    {"Country"...} lays over CompanyInfo; "suspended": true|false
   POST realms                     {"realm_id", "name", "environment"} opens another company
-  GET|POST|DELETE faults          list; add one or a list; clear
+  GET|POST|DELETE faults          list; add one or a list; clear all, or those of ?label=
   POST expire-tokens              {"realm"?} all access tokens die now
   POST revoke                     {"realm"?} the grant ends, as if the person disconnected
   POST token                      {"realm"?, "environment"?} a fresh pair, no consent page
@@ -17,17 +17,20 @@ Control interface, all under `/_simulator/`, JSON, no key, loopback only:
   POST edit                       {"entity", "id"|"doc_number"|"name", "change": {...}}
   GET  violations                 what a good client never sends
   GET  log?after=N&limit=M        JSON lines, newest 200,000 kept
-  GET  ledger?entity=Invoice      every object, voided and deleted too; &format=json for one list
+  GET  ledger?entity=Invoice      every object, voided and deleted too; &format=json for one list;
+                                  &newest=N only the newest live ones, newest first
 
 A fault: {"kind", "on": subject or "any", one of "count": n | "rate": 0..1 | "seconds": s,
-"commit": true|false, "after": n requests to let pass, and what the kind needs}. Kinds:
+"commit": true|false, "after": n requests to let pass, "label": a name to end it by, and what the
+kind needs}. Kinds:
 
   drop_before_commit, drop_after_commit, drop_half_answer, hang (120 simulated s, then cut),
-  slow ("ms"), drip ("ms" a byte), wrong_length, html_404, html_502, html_504, stream_timeout,
+  slow ("ms"), drip ("ms" a byte), wrong_length, html_404, html_502, html_503, html_504,
+  stream_timeout,
   server_error_10000, error_6000_unexpected, throttle_429, unauthorized_401, bad_json_200,
   nan, doubled_keys, gzip_bomb, missing_bid, doubled_bid, foreign_bid, cut_batch ("items"),
   refuse ("code", "message", "detail", "status"), answer ("status", "body", "content_type"),
-  refuse_connection ("seconds"), refuse_refresh, lose_refresh_answer.
+  refuse_connection ("seconds"), not_listening ("seconds"), refuse_refresh, lose_refresh_answer.
 
 `commit` says whether the work is done although the answer goes wrong; each kind has its default.
 `seconds` are simulated. Rates draw from the seeded chance.
@@ -50,6 +53,7 @@ COMMITS: Final = {
     "wrong_length": True,
     "html_404": False,
     "html_502": False,
+    "html_503": False,
     "html_504": False,
     "stream_timeout": False,
     "server_error_10000": False,
@@ -67,10 +71,12 @@ COMMITS: Final = {
     "refuse": False,
     "answer": False,
     "refuse_connection": False,
+    "not_listening": False,
     "refuse_refresh": False,
     "lose_refresh_answer": True,
 }
 BATCH_KINDS: Final = frozenset({"missing_bid", "doubled_bid", "foreign_bid", "cut_batch"})
+SOCKET_KINDS: Final = frozenset({"refuse_connection", "not_listening"})
 TOKEN_KINDS: Final = frozenset({"refuse_refresh", "lose_refresh_answer"})
 
 
@@ -151,11 +157,9 @@ class Faults:
 
     def take(self, subject: str, *, now_s: float) -> Fault | None:
         """Return the trouble this request meets, if any, and count it as spent."""
+        self._drop_ended(now_s=now_s)
         for fault in self._waiting[:]:
-            if fault.until_s is not None and now_s >= fault.until_s:
-                self._waiting.remove(fault)
-                continue
-            if not _meets(fault, subject) or fault.kind == "refuse_connection":
+            if not _meets(fault, subject) or fault.kind in SOCKET_KINDS:
                 continue
             if fault.after > 0:
                 fault.after -= 1
@@ -168,23 +172,35 @@ class Faults:
 
     def refuses_connections(self, *, now_s: float) -> bool:
         """Return whether a new connection is closed at once."""
-        for fault in self._waiting[:]:
-            if fault.kind != "refuse_connection":
-                continue
-            if fault.until_s is not None and now_s >= fault.until_s:
-                self._waiting.remove(fault)
-                continue
-            self._spend(fault)
-            return True
+        self._drop_ended(now_s=now_s)
+        for fault in self._waiting:
+            if fault.kind == "refuse_connection":
+                self._spend(fault)
+                return True
         return False
 
-    def shown(self) -> list[Thing]:
+    def listening(self, *, now_s: float) -> bool:
+        """Return whether the company's socket takes connections at all."""
+        self._drop_ended(now_s=now_s)
+        return all(fault.kind != "not_listening" for fault in self._waiting)
+
+    def shown(self, *, now_s: float) -> list[Thing]:
         """Return what is still to come."""
+        self._drop_ended(now_s=now_s)
         return [fault.shown() for fault in self._waiting]
 
-    def clear(self) -> None:
-        """Trouble is over."""
-        self._waiting.clear()
+    def clear(self, *, label: str | None = None) -> None:
+        """Trouble is over; that of one label, or all of it."""
+        self._waiting = [
+            fault
+            for fault in self._waiting
+            if label is not None and fault.details.get("label") != label
+        ]
+
+    def _drop_ended(self, *, now_s: float) -> None:
+        self._waiting = [
+            fault for fault in self._waiting if fault.until_s is None or now_s < fault.until_s
+        ]
 
     def _spend(self, fault: Fault) -> None:
         fault.hits += 1

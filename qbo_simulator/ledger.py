@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from decimal import Decimal
+from itertools import islice
 
 from qbo_simulator.books import Books, Row
 from qbo_simulator.codec import Thing, encode, rounded
@@ -14,6 +15,15 @@ def ledger_of(books: Books, entity: str) -> Iterator[Thing]:
     for row_id in sorted(rows):
         row = rows[row_id]
         yield _invoice(books, row) if entity == "Invoice" else _listed(row)
+
+
+def newest_of(books: Books, entity: str, most: int) -> list[Thing]:
+    """Return the newest live objects, newest first."""
+    rows = books.rows[entity]
+    live = (rows[row_id] for row_id in sorted(rows, reverse=True) if _state(rows[row_id]) == "live")
+    return [
+        _invoice(books, row) if entity == "Invoice" else _listed(row) for row in islice(live, most)
+    ]
 
 
 def ledger_lines(books: Books, entity: str) -> bytes:

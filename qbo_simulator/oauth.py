@@ -2,7 +2,9 @@
 
 import base64
 import binascii
+import hashlib
 import random
+import re
 from dataclasses import asdict, dataclass
 from html import escape
 from typing import Final
@@ -34,6 +36,9 @@ CODE_LIFE_S: Final = 600
 DAY_S: Final = 86_400
 LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "[::1]", "::1"})
 PLAYGROUND: Final = "https://developer.intuit.com/v2/OAuth2Playground/RedirectUrl"
+# Source: RFC 7636, sections 4.1 and 4.2: what a verifier and its S256 challenge look like.
+CHALLENGE: Final = re.compile(r"[A-Za-z0-9_-]{43}")
+VERIFIER: Final = re.compile(r"[A-Za-z0-9._~-]{43,128}")
 ALPHABET: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 
 
@@ -67,6 +72,7 @@ class Code:
     realm_id: str
     redirect_uri: str
     ends_s: float
+    challenge: str = ""  # of PKCE; "" when none was sent
 
 
 class OAuth:
@@ -121,6 +127,11 @@ class OAuth:
             if realm_id in {None, one.realm_id}:
                 self._drop_refresh(token)
 
+    def grants(self) -> int:
+        """Return how many sign-ins could still be renewed."""
+        now_s = self._clock.virtual_s()
+        return len({one.grant for one in self._refresh.values() if now_s < one.ends_s})
+
     # --- pages and endpoints --------------------------------------------------------------------
 
     def authorize(self, request: Request) -> Reply:
@@ -136,12 +147,9 @@ class OAuth:
             return _redirect(uri, {"error": "invalid_scope", "state": state})
         if asked.get("response_type") != "code":
             return _redirect(uri, {"error": "unsupported_response_type", "state": state})
-        realm_id = asked.get("realm") or next(iter(self.companies))
-        if asked.get("auto") == "deny":
-            return _redirect(uri, {"error": "access_denied", "state": state})
-        if asked.get("auto") == "approve":
-            return self._approve(uri, realm_id=realm_id, state=state)
-        return self._consent(asked, realm_id=realm_id)
+        if not _challenge_ok(asked):
+            return _redirect(uri, {"error": "invalid_request", "state": state})
+        return self._chosen(asked)
 
     def _page_error(self, asked: dict[str, str], uri: str) -> str | None:
         """Return why this may not even redirect: nobody trustworthy is at the other end."""
@@ -162,11 +170,11 @@ class OAuth:
         if kind != "application/x-www-form-urlencoded":
             return _error("invalid_request")
         form = dict(parse_qsl(request.body.decode("utf-8", "replace")))
+        opted = request.headers.get("x-include-refresh-token-hard-expires-in") == "true"
         match form.get("grant_type"):
             case "authorization_code":
-                return self._exchange(form, now_s=now_s)
+                return self._exchange(form, now_s=now_s, opted=opted)
             case "refresh_token":
-                opted = request.headers.get("x-include-refresh-token-hard-expires-in") == "true"
                 return self._rotate(form.get("refresh_token", ""), now_s=now_s, opted=opted)
             case None:
                 return _error("invalid_request")
@@ -208,6 +216,7 @@ class OAuth:
             "id_token_signing_alg_values_supported": ["RS256"],
             "scopes_supported": ["openid", "email", "profile", "address", "phone"],
             "token_endpoint_auth_methods_supported": ["client_secret_post", "client_secret_basic"],
+            "code_challenge_methods_supported": ["S256"],
             "claims_supported": ["aud", "exp", "iat", "iss", "realmid", "sub"],
         }
         return Reply(200, encode(document))
@@ -219,10 +228,22 @@ class OAuth:
         local = parts.scheme == "http" and (parts.hostname or "") in LOOPBACK
         return local or uri in self.redirect_uris
 
-    def _approve(self, uri: str, *, realm_id: str, state: str) -> Reply:
+    def _chosen(self, asked: dict[str, str]) -> Reply:
+        """Return what a person answered leads to; before that, the page with two buttons."""
+        realm_id = asked.get("realm") or next(iter(self.companies))
+        if asked.get("auto") == "deny":
+            values = {"error": "access_denied", "state": asked["state"]}
+            return _redirect(asked["redirect_uri"], values)
+        if asked.get("auto") == "approve":
+            return self._approve(asked, realm_id=realm_id)
+        return self._consent(asked, realm_id=realm_id)
+
+    def _approve(self, asked: dict[str, str], *, realm_id: str) -> Reply:
+        uri = asked["redirect_uri"]
         code = self._drawn(48)
-        self._codes[code] = Code(realm_id, uri, self._clock.virtual_s() + CODE_LIFE_S)
-        return _redirect(uri, {"code": code, "state": state, "realmId": realm_id})
+        ends_s = self._clock.virtual_s() + CODE_LIFE_S
+        self._codes[code] = Code(realm_id, uri, ends_s, asked.get("code_challenge", ""))
+        return _redirect(uri, {"code": code, "state": asked["state"], "realmId": realm_id})
 
     def _consent(self, asked: dict[str, str], *, realm_id: str) -> Reply:
         company = escape(self.companies.get(realm_id, realm_id))
@@ -239,13 +260,18 @@ class OAuth:
             f"Connect the application to the simulated company <b>{company}</b>?{forms}", status=200
         )
 
-    def _exchange(self, form: dict[str, str], *, now_s: float) -> Reply:
+    def _exchange(self, form: dict[str, str], *, now_s: float, opted: bool) -> Reply:
         code = self._codes.pop(form.get("code", ""), None)
         if code is None or now_s >= code.ends_s:
             return _error("invalid_grant", description="Token invalid")
         if code.redirect_uri != form.get("redirect_uri"):
             return _error("invalid_grant", description="Invalid redirect uri")
-        return _tokens(self.issue(code.realm_id))
+        if not _verifier_ok(form.get("code_verifier", ""), challenge=code.challenge):
+            return _error("invalid_grant", description="Invalid code verifier")
+        answer = self.issue(code.realm_id)
+        if opted:
+            answer["x_refresh_token_hard_expires_in"] = HARD_LIFE_S
+        return _tokens(answer)
 
     def _rotate(self, token: str, *, now_s: float, opted: bool) -> Reply:
         old = self._refresh.get(token)
@@ -331,6 +357,24 @@ def _basic_ok(request: Request) -> bool:
     except (binascii.Error, UnicodeDecodeError):
         return False
     return pair == f"{CLIENT_ID}:{CLIENT_SECRET}"
+
+
+def _challenge_ok(asked: dict[str, str]) -> bool:
+    """Return whether there is no challenge, or one of the only method that is offered."""
+    challenge, method = asked.get("code_challenge", ""), asked.get("code_challenge_method", "")
+    if not challenge:
+        return not method
+    return method == "S256" and CHALLENGE.fullmatch(challenge) is not None
+
+
+def _verifier_ok(verifier: str, *, challenge: str) -> bool:
+    """Return whether the verifier opens the code; one for a code without a challenge does not."""
+    if not challenge:
+        return not verifier
+    if VERIFIER.fullmatch(verifier) is None:
+        return False
+    digest = hashlib.sha256(verifier.encode()).digest()
+    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode() == challenge
 
 
 def _tokens(answer: Thing) -> Reply:

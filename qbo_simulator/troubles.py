@@ -191,6 +191,7 @@ TROUBLES: Final[dict[str, Trouble]] = {
     "wrong_length": _wrong_length,
     "html_404": _page(404),
     "html_502": _page(502),
+    "html_503": _page(503),
     "html_504": _page(504),
     "stream_timeout": _stream_timeout,
     "server_error_10000": _system_failure,

@@ -11,6 +11,24 @@ from tests.rooms.mis_support import Place
 from tests.servers import MariaDb, Postgres, Server, ServerMissing, start_mariadb, start_postgres
 
 REQUIRED = "FEEBRIDGE_REQUIRE_SERVICES"
+# A worker takes whole files: a long one that comes last keeps the others waiting.
+LONGEST_FIRST = (
+    "test_troubles",
+    "test_refresh",
+    "test_cli_sending",
+    "test_fuzz",
+    "test_rest_runs",
+    "test_rest_once",
+    "test_canaries",
+    "test_demo_controls",
+    "test_rest_live",
+    "test_cli_questions",
+    "test_disasters",
+    "test_rest_kill",
+    "test_simulation",
+    "test_verify_books",
+    "test_keys",
+)
 
 _Server = TypeVar("_Server", bound=Server)
 
@@ -26,6 +44,11 @@ def _started(start: Callable[[], _Server]) -> Iterator[_Server]:
         yield server
     finally:
         server.remove()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    places = {name: place for place, name in enumerate(LONGEST_FIRST)}
+    items.sort(key=lambda item: places.get(item.path.stem, len(places)))
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,6 @@
 """One call of the program: how to answer, who to ask, which request it is."""
 
 import sys
-import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
@@ -76,15 +75,8 @@ class Call:
         """
         from application.logs import Logs  # noqa: PLC0415 - structlog is slow to load
 
-        frames = traceback.extract_tb(error.__traceback__)
-        where = " < ".join(f"{one.filename}:{one.lineno} {one.name}" for one in reversed(frames))
         logs = Logs.open(self._log_folder)
-        logs.event(
-            "program.failed",
-            level="error",
-            request_id=self.request_id,
-            template=f"{type(error).__name__} {where}",
-        )
+        logs.fault("program.failed", error, request_id=self.request_id)
         logs.close()
 
     def done(
@@ -125,6 +117,11 @@ class Call:
             "timestamp": self.now(),
             "schema": SCHEMA,
         }
+
+    @property
+    def office(self) -> ZoneInfo:
+        """The zone times are told in, once that is known."""
+        return self._office or ZoneInfo("UTC")
 
     def now(self) -> datetime:
         """Return the present instant in office time, once that is known."""

@@ -35,7 +35,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-runs_app = typer.Typer(help="Runs: the newest, one of them, stop one.", rich_markup_mode=None)
+runs_app = typer.Typer(help="Runs: the newest, one of them, steer one.", rich_markup_mode=None)
 
 
 def _number(text: str) -> int:
@@ -322,18 +322,26 @@ def runs_watch(context: typer.Context, number: Run) -> int:
 
 @runs_app.command(name="pause")
 def runs_pause(context: typer.Context, number: Run) -> int:
-    """Stop a run after the request in hand; a later run goes on."""
-    from application.cli import upkeep
+    """Put a run down after the request in hand."""
+    from application.cli import steering
 
-    return upkeep.ask_run(Call.of(context), run_id=number, wish="pause")
+    return steering.pause(Call.of(context), run_id=number)
+
+
+@runs_app.command(name="resume")
+def runs_resume(context: typer.Context, number: Run) -> int:
+    """Go on with a paused or waiting run."""
+    from application.cli import steering
+
+    return steering.resume(Call.of(context), run_id=number)
 
 
 @runs_app.command(name="cancel")
 def runs_cancel(context: typer.Context, number: Run) -> int:
     """End a run after the request in hand."""
-    from application.cli import upkeep
+    from application.cli import steering
 
-    return upkeep.ask_run(Call.of(context), run_id=number, wish="cancel")
+    return steering.cancel(Call.of(context), run_id=number)
 
 
 app.add_typer(runs_app, name="runs")

@@ -11,15 +11,17 @@ from application.cli import sending
 from application.cli.call import Call
 from application.cli.looking import print_preview, print_status, statistics_lines
 from application.cli.outcome import Ended, tell
-from application.cli.printing import Column, counted, money, number
+from application.cli.printing import Column, money, number
 from application.cli.watching import EXIT_INTERRUPTED, Interrupts
 from application.services.reports import Report
+from application.shown.texts import counted
 
 if TYPE_CHECKING:
+    from application.stage.minder import Minder
     from application.wiring import Services
 
 FIRST: Final = 10
-ASK_EVERY_MS: Final = 200
+SENT_FIRST_MOST: Final = 10_000  # more would keep whoever wants to look waiting for long
 ROOT: Final = Path(__file__).resolve().parents[2]
 TRY_NEXT: Final = (
     ("errors", "why some failed, and who mends it"),
@@ -41,28 +43,69 @@ class Synthetic:
     replace: bool
 
 
-def demo(call: Call, *, invoices: int | None, sync: bool, port: int) -> int:
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What somebody wants to be shown; None where they leave it to us."""
+
+    invoices: int | None
+    sync: bool | None
+    serve: bool | None
+    port: int | None
+
+    @property
+    def sends(self) -> bool:
+        """Whether everything is sent before anybody looks."""
+        if self.sync is not None:
+            return self.sync
+        return self.invoices is None or self.invoices <= SENT_FIRST_MOST
+
+    @property
+    def stays(self) -> bool:
+        """Whether a server stays up: where somebody watches, unless they say otherwise."""
+        if self.serve is not None:
+            return self.serve
+        return sys.stdin.isatty() and sys.stdout.isatty()
+
+
+def demo(call: Call, *, wanted: Wanted) -> int:
     """Show everything once, then stay up where somebody watches."""
     from application import wiring  # noqa: PLC0415 - as everywhere in this room: rooms load late
 
     settings = wiring.demo_settings()
     with Interrupts() as interrupts, call.services(settings=settings) as services:
-        made = services.make_demo(invoices=invoices)
+        minder = _minder(services, wanted=wanted) if wanted.stays else None
+        made = services.make_demo(invoices=wanted.invoices)
         _step(
             call, made or "The demo MIS stands as the last demo left it; `make clean` begins anew."
         )
-        if not sync:
-            _statistics(call, services=services)
-            return _over(call, services=services)
-        address = services.simulator.address(port=port)
-        _step(call, f"A simulated QuickBooks runs at {address}.")
-        code = _shown(call, services=services, interrupts=interrupts)
+        address = services.simulator.address() if wanted.sends or minder else None
+        if address is not None:
+            _step(call, f"A simulated QuickBooks runs at {address}.")
+        code = _shown(call, services=services, interrupts=interrupts) if wanted.sends else None
         if code is not None:
             return code
-        _told_next(call)
-        if sys.stdin.isatty() and sys.stdout.isatty():
-            _stay(call, services=services, address=address, interrupts=interrupts)
+        if not wanted.sends:
+            _statistics(call, services=services)
+        else:
+            _told_next(call)
+        if minder is not None:
+            try:
+                _stay(call, services=services, minder=minder, interrupts=interrupts)
+            finally:
+                minder.close()  # before the simulator, which it still needs for what is in hand
         return _over(call, services=services)
+
+
+def _minder(services: "Services", *, wanted: Wanted) -> "Minder":
+    """Return what will keep the server up, or say at once why there can be none."""
+    from application.app import Place, listening  # noqa: PLC0415 - a web server, for this only
+
+    port = services.settings.port if wanted.port is None else wanted.port
+    minder = services.minder(port=port)
+    minder.take()
+    for door in listening(Place(host="127.0.0.1", port=port)):
+        door.close()  # free now; nobody should watch a whole run and then hear that it is not
+    return minder
 
 
 def _shown(call: Call, *, services: "Services", interrupts: Interrupts) -> int | None:
@@ -70,11 +113,10 @@ def _shown(call: Call, *, services: "Services", interrupts: Interrupts) -> int |
     _command(call, "analyze")
     _statistics(call, services=services)
     _command(call, f"preview --limit {FIRST}")
-    tag = services.company.realm_tag()
     print_preview(
         call,
         services=services,
-        seen=services.progress.preview(limit=FIRST, offset=0, realm_tag=tag),
+        seen=services.listing.preview(limit=FIRST),
     )
     steps = (
         (
@@ -158,15 +200,31 @@ def _told_next(call: Call) -> None:
         call.screen.say(f"  {name} {command:<{wide}}  {why}")
 
 
-def _stay(call: Call, *, services: "Services", address: str, interrupts: Interrupts) -> None:
-    counts = services.progress.counts()
+def _stay(call: Call, *, services: "Services", minder: "Minder", interrupts: Interrupts) -> None:
+    address = f"http://localhost:{minder.start()}"
     call.screen.say()
-    call.screen.say(
-        f"Demo ready: {counted(counts.total, 'invoice')}, {number(counts.synced)} in QuickBooks "
-        f"(simulator at {address}), {number(counts.failed)} fail on purpose. Ctrl-C to stop."
+    call.screen.say(_ready(call, services=services, address=address))
+    call.screen.flush()
+    minder.mind(
+        asked=interrupts.stop,
+        every=services.simulator.revive,
+        died=lambda code: call.screen.note(f"The server ended (code {code}); starting it again."),
+        back=lambda: call.screen.note(f"The server is back: {address}"),
     )
-    while not interrupts.asked:
-        call.clock.sleep_ms(ASK_EVERY_MS)
+
+
+def _ready(call: Call, *, services: "Services", address: str) -> str:
+    counts = services.progress.counts()
+    told = [
+        counted(counts.total, "invoice"),
+        f"{number(counts.synced)} in QuickBooks (simulator)",
+    ]
+    if counts.failed:
+        told.append(f"{number(counts.failed)} fail on purpose")
+    if counts.not_synced:
+        told.append(f"{number(counts.not_synced)} waiting")
+    dot = "\u00b7" if call.screen.can_show("\u00b7") else "-"
+    return f"Demo ready: {address} {dot} {', '.join(told)} {dot} Ctrl-C to stop"
 
 
 def _over(call: Call, *, services: "Services") -> int:

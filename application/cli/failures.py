@@ -4,26 +4,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final
 
 from application.catalogue import Stop, cause, explain, printable, retryable
 from application.cli.call import Call
-
-# The first sentence, where the catalogue's title alone would not say what the matter is.
-WHAT: Final = {
-    "authentication_failed": "QuickBooks is not connected",
-    "quickbooks_rate_limited": "QuickBooks asked us to wait",
-    "quickbooks_unavailable": "QuickBooks does not answer",
-    "mis_unavailable": "The MIS database is not reachable",
-    "store_unavailable": "Feebridge's own database is not reachable",
-    "mis_permission": "The MIS user lacks a right",
-    "mis_schema": "The MIS lacks a table or column",
-    "config_invalid": "A setting is missing or wrong",
-    "company_mismatch": "This MIS belongs to a different QuickBooks company",
-    "not_found": "There is no such thing",
-    "internal_error": "Something unexpected happened in Feebridge",
-}
-
+from application.shown.texts import sentence_of
 
 _BOUND = re.compile(r"(greater|less) than")
 
@@ -52,9 +36,7 @@ def of_stop(stop: Stop, *, sending: bool = False, more: tuple[str, ...] = ()) ->
         more: Lines below what to do.
     """
     told = explain(stop.cause, stop.facts)
-    first = WHAT.get(stop.cause, told.title)
-    if stop.cause == "not_found":
-        first = f"There is no {printable(str(stop.facts.get('what', 'such thing')))}"
+    first = sentence_of(stop.cause, stop.facts)
     return Trouble(
         code=told.code,
         what=f"{first}, so nothing was sent." if sending else f"{first}.",
@@ -130,7 +112,7 @@ def of_fault(traced: str) -> Trouble:
     told = explain("internal_error", {})
     return Trouble(
         code=told.code,
-        what=WHAT[told.code] + ".",
+        what=f"{sentence_of(told.code, {})}.",
         title=told.title,
         why=f"{told.why} logs/app.log has the rest, under the request id below.",
         remedy=told.remedy,

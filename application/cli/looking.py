@@ -6,19 +6,21 @@ from typing import TYPE_CHECKING, Final
 from application import catalogue
 from application.catalogue import printable
 from application.cli.call import Call
-from application.cli.printing import Column, counted, day, money, number
-from application.cli.rows import name_of, preview_entry, run_entry
-from application.invoices.model import AmountRule, doc_number
+from application.cli.printing import Column, day, money, number
+from application.invoices.model import AmountRule, Status, doc_number
+from application.shown.figures import amounts, guide_figures, status_entry, status_message
+from application.shown.invoices import name_of, preview_entry, preview_message
+from application.shown.texts import counted
 
 if TYPE_CHECKING:
     from application.services.company import ConnectionState
-    from application.services.progress import Preview, Statistics
+    from application.services.listing import Outlook
+    from application.services.progress import Statistics
     from application.wiring import Services
 
 BUNDLE: Final = 30
 MINUTES_IN_HOUR: Final = 60
-RUNS_RECENT: Final = 5
-GUIDE_KEYS: Final = ("total_invoices", "not_synced", "already_synced", "failed", "in_progress")
+RUNS_RECENT: Final = 20
 
 
 def analyze(call: Call) -> int:
@@ -33,7 +35,8 @@ def analyze(call: Call) -> int:
             guide_figures(counts),
             message="Synchronization analysis completed successfully",
             meta={
-                "amounts": _amounts(counts, currency=services.currency),
+                "amounts": amounts(counts, currency=services.currency),
+                "flags": services.listing.flag_counts(counts) if call.ask.json else {},
                 "as_of": call.now(),
             },
         )
@@ -57,24 +60,6 @@ def tenths(percent: Decimal) -> str:
     """Return a percentage with one place; never 100 while something is missing."""
     shown = f"{percent:.1f}"
     return "99.9" if shown == "100.0" and percent < Decimal(100) else shown
-
-
-def guide_figures(counts: "Statistics") -> dict[str, object]:
-    """Return the counts under the guide's keys."""
-    values = (counts.total, counts.not_synced, counts.synced, counts.failed, counts.in_progress)
-    return dict(zip(GUIDE_KEYS, values, strict=True))
-
-
-def _amounts(counts: "Statistics", *, currency: str) -> dict[str, object]:
-    amounts = counts.amounts
-    return {
-        "currency": currency,
-        "total": amounts["total"],
-        "not_synced": amounts["not_synced"],
-        "already_synced": amounts["synced"],
-        "failed": amounts["failed"],
-        "in_progress": amounts["in_progress"],
-    }
 
 
 def _add_amounts(call: Call, *, services: "Services", counts: "Statistics") -> None:
@@ -133,9 +118,7 @@ def where(state: "ConnectionState") -> str:
 def preview(call: Call, *, limit: int, offset: int) -> int:
     """Show what the next run would send."""
     with call.services() as services:
-        tag = services.company.realm_tag()
-        seen = services.progress.preview(limit=limit, offset=offset, realm_tag=tag)
-        shown = len(seen.invoices)
+        seen = services.listing.preview(limit=limit, offset=offset)
         if not call.ask.bare:
             print_preview(call, services=services, seen=seen)
         return call.done(
@@ -144,25 +127,27 @@ def preview(call: Call, *, limit: int, offset: int) -> int:
                     preview_entry(one, rule=AmountRule(services.settings.amount_rule))
                     for one in seen.invoices
                 ],
-                "count": shown,
+                "count": len(seen.invoices),
                 "limit": limit,
                 "offset": offset,
             },
-            message=f"{number(shown)} of {number(seen.waiting)} waiting invoices",
-            meta={"total": seen.waiting},
+            message=preview_message(seen),
+            meta={"total": seen.waiting, "next_cursor": seen.next_cursor},
         )
 
 
-def print_preview(call: Call, *, services: "Services", seen: "Preview") -> None:
+def print_preview(call: Call, *, services: "Services", seen: "Outlook") -> None:
     """Print the invoices of a preview and what is wrong with each."""
     screen = call.screen
     if not seen.invoices:
         screen.say("Nothing is waiting." if not seen.waiting else "No more are waiting.")
         return
     target = where(services.company.state())
+    failed = sum(one.plan.invoice.status == Status.FAILED for one in seen.invoices)
+    again = f" and {number(failed)} failed again" if failed else ""
     screen.say(
-        f"Would send {number(len(seen.invoices))} of {number(seen.waiting)} waiting to {target}. "
-        "Preview sends nothing."
+        f"Would send {number(len(seen.invoices) - failed)} of {number(seen.waiting)} waiting"
+        f"{again} to {target}. Preview sends nothing."
     )
     columns = [
         Column("NUMBER", whole=True),
@@ -203,29 +188,22 @@ def status(call: Call) -> int:
         counts = services.progress.counts()
         state = services.company.state()
         recent = list(services.progress.runs(limit=RUNS_RECENT))
-        attention = counts.failed
         if not call.ask.bare:
             print_status(call, services=services, counts=counts, state=state)
-        running = next((run for run in recent if run.state == "running"), None)
-        last = next((run for run in recent if run.finished_at is not None), None)
         return call.done(
-            {
-                "statistics": guide_figures(counts),
-                "progress_percentage": counts.percent,
-                "quickbooks_connected": state.connected,
-                "last_updated": call.now(),
-                "quickbooks": {
-                    "environment": state.environment.value,
-                    "company": state.company,
-                    "reconnect_by": state.reconnect_by.date() if state.reconnect_by else None,
-                    "problem": state.problem,
-                },
-                "active_run": run_entry(running) if running else None,
-                "last_run": run_entry(last) if last else None,
-                "next_run_at": None,
-                "reconciliation": None,
-            },
-            message=f"{counts.percent}% synced, {number(attention)} need attention.",
+            status_entry(
+                counts,
+                state=state,
+                recent=recent,
+                paces=services.paces(recent),
+                next_run_at=services.schedule.next_run_at(),
+                paused_until=services.paused_until(),
+                now=call.now(),
+                office=services.office,
+            ),
+            message=status_message(
+                counts, attention=services.listing.attention(counts) if call.ask.json else 0
+            ),
         )
 
 

@@ -1,8 +1,15 @@
 """Which product takes which fee."""
 
-from application.catalogue import NotConnected, NotFound, printable
+from typing import TYPE_CHECKING
+
+from application.catalogue import NotConnected, printable
 from application.cli.call import Call
-from application.cli.printing import Column, counted
+from application.cli.printing import Column
+from application.shown.mapping import chosen_entry, mapping_entry
+from application.shown.texts import counted
+
+if TYPE_CHECKING:
+    from application.services.mapping import Chosen
 
 
 def listed(call: Call) -> int:
@@ -21,49 +28,37 @@ def listed(call: Call) -> int:
         columns = [Column("PRODUCT"), Column("ID", number=True), Column("CHOSEN FOR FEE")]
         call.screen.table(columns, rows)
         call.screen.say("Every other fee takes the product of the same name.")
-        return call.done(
-            {
-                "mapping": [
-                    {"item": one.name, "item_id": one.id, "fee_categories": taken.get(one.id, [])}
-                    for one in products
-                ]
-            },
-            message=f"{counted(len(products), 'product')}.",
-        )
+        entry = mapping_entry(services.mapping.rows(), office=services.office)
+        return call.done(entry, message=f"{counted(len(products), 'product')}.")
 
 
 def choose(call: Call, *, fee_id: int, product: str) -> int:
     """Let a product take a fee."""
     with call.services() as services:
         tag = _company(services.company.realm_tag())
-        fee = services.reader.fees({fee_id}).get(fee_id)
-        if fee is None:
-            raise NotFound(what=f"fee category {fee_id}")
         wanted = product.casefold().strip()
-        found = [
-            one
+        found = (
+            one.id
             for one in services.items.by_key(tag).values()
             if one.name.casefold() == wanted or one.id == product
-        ]
-        if not found:
-            raise NotFound(what=f"active product {product}")
-        services.items.choose(tag, fee_id, item=found[0], by=services.actor("cli"))
-        message = f"{fee_id} {printable(fee.name)} -> {printable(found[0].name)} ({found[0].id})."
-        call.screen.say(message)
-        return call.done(
-            {"fee_category": fee_id, "item_id": found[0].id, "item": found[0].name},
-            message=message,
         )
+        chosen = services.mapping.choose(
+            fee_id, item_id=next(found, product), by=services.actor("cli")
+        )
+        row = chosen.row
+        fee, item = printable(row.fee or ""), printable(row.item or "")
+        message = f"{fee_id} {fee} -> {item} ({row.item_id}).{_mended(chosen)}"
+        call.screen.say(message)
+        return call.done(chosen_entry(chosen), message=message)
 
 
 def clear(call: Call, *, fee_id: int) -> int:
     """Forget what a person chose for a fee."""
     with call.services() as services:
-        tag = _company(services.company.realm_tag())
-        services.items.unchoose(tag, fee_id, by=services.actor("cli"))
+        chosen = services.mapping.clear(fee_id, by=services.actor("cli"))
         message = f"Fee category {fee_id} takes the product of its own name again."
         call.screen.say(message)
-        return call.done({"fee_category": fee_id, "item_id": None}, message=message)
+        return call.done(chosen_entry(chosen), message=message)
 
 
 def refresh(call: Call) -> int:
@@ -74,7 +69,14 @@ def refresh(call: Call) -> int:
         count = len(services.items.by_key(tag))
         message = f"{counted(count, 'product')} read."
         call.screen.say(message)
-        return call.done({"products": count}, message=message)
+        entry = mapping_entry(services.mapping.rows(), office=services.office)
+        return call.done(entry, message=message)
+
+
+def _mended(chosen: "Chosen") -> str:
+    count = chosen.now_look_fixed
+    verb = "looks" if count == 1 else "look"
+    return f" {counted(count, 'failed invoice')} now {verb} fixed." if count else ""
 
 
 def _company(tag: str | None) -> str:

@@ -1,18 +1,18 @@
 """What a run did, in the words of the terminal and under the guide's keys."""
 
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
-from application.catalogue import exit_code_of, explain
+from application.catalogue import exit_code_of
 from application.cli import failures
 from application.cli.call import Call
-from application.cli.printing import counted, lasted, number
+from application.cli.printing import lasted, number
 from application.invoices.model import doc_number
-from application.services.reports import Failure, Report
+from application.services.reports import Report
+from application.shown.runs import report_entry, report_meta, told_of
+from application.shown.texts import counted
 
 if TYPE_CHECKING:
-    from application.catalogue import Explanation
     from application.wiring import Services
 
 EXIT_INTERRUPTED: Final = 130
@@ -61,12 +61,14 @@ def tell(call: Call, *, services: "Services", ended: Ended, alone: bool = True) 
         failures.tell(failures.of_stop(report.stopped_by), call=call)
     if not alone:
         return ended.exit_code
-    if ended.interrupted:
+    if report.state == "paused":
+        call.screen.next(f"feebridge runs resume {report.run_id}")
+    elif ended.interrupted:
         call.screen.next("feebridge all")
     elif report.failed:
         call.screen.next("feebridge errors")
     return call.done(
-        entry_of(report), message=message, exit_code=ended.exit_code, meta=meta_of(report)
+        report_entry(report), message=message, exit_code=ended.exit_code, meta=report_meta(report)
     )
 
 
@@ -76,6 +78,8 @@ def _message(report: Report, *, ended: Ended) -> str:
     verb = "finished in"
     if report.stopped_by is not None:
         verb = "ended early after"
+    elif report.state == "paused":
+        verb = "was paused after"
     elif ended.interrupted or report.state == "cancelled":
         verb = "stopped as asked after"
     batches = f", {counted(report.batches, 'batch')}" if report.kind == "all" else ""
@@ -92,53 +96,10 @@ def _message(report: Report, *, ended: Ended) -> str:
 
 def _say_failures(call: Call, *, report: Report) -> None:
     shown = report.failures[:ROWS_SHOWN]
-    rows = [(doc_number(one.invoice_id), _told(one)) for one in shown]
+    rows = [(doc_number(one.invoice_id), told_of(one)) for one in shown]
     wide = max((len(name) for name, _ in rows), default=0)
     titles = max((len(told.title) for _, told in rows), default=0)
     for name, told in rows:
         call.screen.say(f"  {name:<{wide}}  {told.title:<{titles}}  {told.owner}: {told.remedy}")
     if report.failed > len(shown):
         call.screen.say(f"  and {number(report.failed - len(shown))} more")
-
-
-def _told(one: Failure) -> "Explanation":
-    return explain(one.cause, {"number": doc_number(one.invoice_id), **one.facts})
-
-
-def entry_of(report: Report) -> dict[str, object]:
-    """Return a run under the guide's keys."""
-    return {
-        "total_processed": report.processed,
-        "successful": report.successful,
-        "failed": report.failed,
-        "errors": [
-            {"invoice_id": one.invoice_id, "error": explain(one.cause, one.facts).title}
-            for one in report.failures
-        ],
-    }
-
-
-def meta_of(report: Report) -> dict[str, object]:
-    """Return what goes beside the guide's keys."""
-    stop = report.stopped_by
-    return {
-        "run_id": report.run_id,
-        "state": stop.cause if stop is not None else report.state,
-        "batches_processed": report.batches,
-        "remaining": report.remaining,
-        "unsettled": report.unsettled,
-        "duration_s": Decimal(report.duration_ms) / 1000,
-        "failures": [
-            {
-                "invoice_id": one.invoice_id,
-                "error_code": told.code,
-                "why": told.why,
-                "remedy": told.remedy,
-                "owner": told.owner,
-                "retry": told.retry,
-                "attempts": one.attempts,
-            }
-            for one in report.failures
-            for told in (_told(one),)
-        ],
-    }

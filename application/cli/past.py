@@ -1,21 +1,27 @@
 """What failed and why, one invoice's story, the runs: questions about what happened."""
 
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
-from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from application import catalogue
 from application.catalogue import NotFound, printable
 from application.cli.call import Call
-from application.cli.grouping import Group, groups_of, invoices_of
-from application.cli.printing import Column, counted, lasted, moment, money, number
-from application.cli.rows import invoice_entry, run_entry, run_words, status_words
-from application.invoices.model import Status, doc_number
+from application.cli.printing import Column, lasted, moment, money, number
+from application.cli.rows import run_words, status_words
+from application.invoices.model import AmountRule, doc_number
+from application.shown.causes import causes_entry
+from application.shown.invoices import detail_entry, invoice_entry
+from application.shown.runs import run_entry
+from application.shown.texts import counted
 
 if TYPE_CHECKING:
-    from application.services.progress import History, Run
+    from application.services.causes import Group
+    from application.services.listing import Detail, Listed
+    from application.services.progress import Run
     from application.wiring import Services
 
+PAGE: Final = 100
 RUNS_SHOWN: Final = 20
 
 
@@ -33,14 +39,16 @@ def errors(call: Call, *, code: str | None, limit: int) -> int:
 
 
 def _causes(call: Call, *, services: "Services", limit: int) -> int:
-    groups = groups_of(services)[:limit]
+    groups = services.causes.groups()
     total = sum(group.count for group in groups)
     amount = sum((group.amount for group in groups), Decimal(0))
     say = call.screen.say
     if not groups:
         say("Nothing failed.")
     else:
-        say(f"{number(total)} failed, {money(amount)} {services.currency}")
+        shown = groups[:limit]
+        part = f" ({len(shown)} of {len(groups)} causes shown here)" if groups[limit:] else ""
+        say(f"{number(total)} failed, {money(amount)} {services.currency}{part}")
         columns = [
             Column("CAUSE", whole=True),
             Column("COUNT", number=True),
@@ -48,57 +56,39 @@ def _causes(call: Call, *, services: "Services", limit: int) -> int:
             Column("WHO", whole=True),
             Column("LOOKS FIXED", number=True),
         ]
-        call.screen.table(columns, [_cause_row(group) for group in groups])
-        fixed = next((group for group in groups if group.looks_fixed), None)
+        call.screen.table(columns, [_cause_row(group) for group in shown])
+        fixed = next((group for group in shown if group.looks_fixed), None)
         call.screen.next(
             f"feebridge retry --cause {fixed.cause} --only-fixed"
             if fixed
             else f"feebridge explain {groups[0].cause}"
         )
     return call.done(
-        {"total": total, "amount": amount, "groups": [_group_entry(group) for group in groups]},
+        causes_entry(groups, office=services.office),
         message=f"{number(total)} failed.",
     )
 
 
-def _cause_row(group: Group) -> list[str]:
+def _cause_row(group: "Group") -> list[str]:
     owner = catalogue.explain(group.cause, {}).owner
     return [
         group.cause,
         number(group.count),
         money(group.amount),
         str(owner),
-        number(group.looks_fixed),
+        number(group.looks_fixed) if group.looks_fixed is not None else "many",
     ]
 
 
-def _group_entry(group: Group) -> dict[str, object]:
-    told = catalogue.explain(group.cause, {})
-    return {
-        "error_code": told.code,
-        "error": told.title,
-        "count": group.count,
-        "amount": group.amount,
-        "owner": told.owner,
-        "why": told.why,
-        "remedy": told.remedy,
-        "retry": told.retry,
-        "looks_fixed": group.looks_fixed,
-        "sample_invoice_ids": list(group.invoice_ids),
-    }
-
-
 def _invoices(call: Call, *, services: "Services", code: str, limit: int) -> int:
-    ids = list(islice(invoices_of(services, cause=code), limit))
-    refusals = services.journal.refusals_for(ids)
-    entries: list[dict[str, object]] = []
+    found = list(_failed(services, code=code, limit=limit))
     table: list[list[str]] = []
-    for row in services.reader.rows_of(ids):
-        refusal = refusals.get(row.id)
-        told = catalogue.explain(code, refusal.facts if refusal else {})
-        words = printable(refusal.quickbooks_text) if refusal and refusal.quickbooks_text else ""
-        entries.append({**invoice_entry(row, cause=code), "why": told.why, "quickbooks": words})
-        table.append([doc_number(row.id), printable(row.payer) or "-", money(row.dept), told.why])
+    for one in found:
+        told = catalogue.explain(code, one.refusal.facts if one.refusal else {})
+        amount = one.amount if one.amount is not None else one.row.dept
+        table.append(
+            [doc_number(one.row.id), printable(one.row.payer) or "-", money(amount), told.why]
+        )
     columns = [
         Column("NUMBER", whole=True),
         Column("STUDENT", whole=True),
@@ -110,7 +100,21 @@ def _invoices(call: Call, *, services: "Services", code: str, limit: int) -> int
     if table:
         call.screen.table(columns, table)
         call.screen.next(f"feebridge retry --cause {code} --only-fixed")
+    entries = [invoice_entry(one, office=services.office) for one in found]
     return call.done({"invoices": entries, "count": len(entries)}, message=told.title)
+
+
+def _failed(services: "Services", *, code: str, limit: int) -> Iterator["Listed"]:
+    """Yield what failed with a cause, newest first, as the list of the REST interface does."""
+    cursor = None
+    while limit:
+        size = min(limit, PAGE)
+        page = services.listing.page(status="failed", cause=code, limit=size, cursor=cursor)
+        yield from page.invoices
+        limit -= len(page.invoices)
+        cursor = page.next_cursor
+        if cursor is None:
+            return
 
 
 def explain(call: Call, *, code: str) -> int:
@@ -144,39 +148,28 @@ def explain(call: Call, *, code: str) -> int:
 def show(call: Call, *, invoice_id: int) -> int:
     """Print one invoice and what happened to it."""
     with call.services() as services:
-        tag = services.company.realm_tag()
-        history = services.progress.history(invoice_id, realm_tag=tag)
-        if history is None:
+        found = services.listing.one(invoice_id)
+        if found is None:
             raise NotFound(what=f"invoice {invoice_id}")
         if not call.ask.bare:
-            _print_history(call, services=services, history=history)
-        row, refusal, receipt = history.invoice, history.refusal, history.receipt
-        cause = refusal.cause if refusal and row.status == Status.FAILED else None
+            _print_story(call, services=services, found=found)
         return call.done(
-            {
-                **invoice_entry(row, cause=cause),
-                "quickbooks_id": receipt.quickbooks_id if receipt else None,
-                "mis": {"dept": row.dept, "credit": row.credit, "comment": row.comment},
-                "timeline": [
-                    {
-                        "at": one.at.astimezone(services.office),
-                        "actor": one.actor,
-                        "event": one.event,
-                        "text": one.text,
-                        "intuit_tid": one.intuit_tid,
-                    }
-                    for one in history.timeline
-                ],
-            },
-            message=f"{doc_number(row.id)}: {status_words(row.status)}.",
+            detail_entry(
+                found,
+                office=services.office,
+                environment=services.environment,
+                rule=AmountRule(services.settings.amount_rule),
+            ),
+            message=f"{doc_number(invoice_id)}: {status_words(found.listed.row.status)}.",
         )
 
 
-def _print_history(call: Call, *, services: "Services", history: "History") -> None:
-    row, refusal, receipt = history.invoice, history.refusal, history.receipt
+def _print_story(call: Call, *, services: "Services", found: "Detail") -> None:
+    row, refusal, receipt = found.listed.row, found.listed.refusal, found.listed.receipt
+    cause, facts = found.listed.cause, refusal.facts if refusal else {}
     words = status_words(row.status)
-    if refusal and row.status == Status.FAILED:
-        words = f"{words}: {catalogue.explain(refusal.cause, refusal.facts).title}"
+    if cause:
+        words = f"{words}: {catalogue.explain(cause, facts).title}"
     place = f"QuickBooks invoice {receipt.quickbooks_id}" if receipt else "not in QuickBooks"
     parts = [
         doc_number(row.id),
@@ -187,13 +180,13 @@ def _print_history(call: Call, *, services: "Services", history: "History") -> N
         place,
     ]
     call.screen.say("   ".join(parts))
-    if refusal and row.status == Status.FAILED:
-        told = catalogue.explain(refusal.cause, refusal.facts)
+    if cause:
+        told = catalogue.explain(cause, facts)
         call.screen.say(f"  Why  {told.why}")
         call.screen.say(f"  Do   {told.owner}: {told.remedy}")
-        if refusal.quickbooks_text:
-            call.screen.say(f"  QuickBooks says: {printable(refusal.quickbooks_text)}")
-    for one in history.timeline:
+    if refusal and refusal.quickbooks_text:
+        call.screen.say(f"  QuickBooks says: {printable(refusal.quickbooks_text)}")
+    for one in found.timeline:
         at = one.at.astimezone(services.office)
         who = f"run {one.run_id}" if one.run_id else printable(one.actor)
         line = [f"{at.day} {at:%b %H:%M:%S}", who, one.event, printable(one.text)]
@@ -220,7 +213,7 @@ def runs(call: Call) -> int:
                 f"{one.kind:<6}  {run_words(one)}"
             )
         return call.done(
-            {"runs": [run_entry(one) for one in found], "count": len(found)},
+            {"runs": _entries(services, found), "count": len(found)},
             message=f"{counted(len(found), 'run')}.",
         )
 
@@ -232,7 +225,17 @@ def run(call: Call, *, run_id: int) -> int:
         if found is None:
             raise NotFound(what=f"run {run_id}")
         _print_run(call, run=found, services=services)
-        return call.done(run_entry(found), message=f"Run {run_id}: {found.state}.")
+        (entry,) = _entries(services, [found])
+        return call.done(entry, message=f"Run {run_id}: {found.state}.")
+
+
+def _entries(services: "Services", found: Sequence["Run"]) -> list[dict[str, object]]:
+    causes = services.runs.causes([one.id for one in found])
+    paces = services.paces(found)
+    return [
+        run_entry(one, office=services.office, causes=causes[one.id], pace=paces.get(one.id))
+        for one in found
+    ]
 
 
 def _print_run(call: Call, *, run: "Run", services: "Services") -> None:

@@ -4,7 +4,7 @@ import io
 import json
 import shutil
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -12,6 +12,7 @@ from typing import Final, TextIO
 from zoneinfo import ZoneInfo
 
 from application.cli.asking import Ask
+from application.shown.texts import json_text
 
 LIST_BELOW = 60
 WIDTH_UNKNOWN = 80
@@ -195,11 +196,6 @@ def number(count: int) -> str:
     return f"{count:,}"
 
 
-def counted(count: int, noun: str) -> str:
-    """Return `1 invoice`, `2 invoices`."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
-
-
 def money(amount: Decimal | None) -> str:
     """Return an amount: no decimals unless there are any."""
     if amount is None:
@@ -228,28 +224,6 @@ def moment(when: datetime, *, office: ZoneInfo, now: datetime) -> str:
     here = when.astimezone(office)
     today = here.date() == now.astimezone(office).date()
     return f"today {here:%H:%M}" if today else f"{here.day} {here:%b %H:%M}"
-
-
-def json_text(content: object) -> str:
-    """Return one JSON document on one line; an amount is a plain number with two places.
-
-    Args:
-        content: Mappings, sequences, texts, whole numbers, Decimal, dates and instants.
-    """
-    match content:
-        case Decimal():
-            return f"{content:.2f}"
-        case Mapping():
-            inner = (f"{json.dumps(str(key))}: {json_text(each)}" for key, each in content.items())
-            return "{" + ", ".join(inner) + "}"
-        case list() | tuple():
-            return "[" + ", ".join(json_text(each) for each in content) + "]"
-        case datetime():
-            return json.dumps(content.isoformat(timespec="seconds"))
-        case date():
-            return json.dumps(content.isoformat())
-        case _:
-            return json.dumps(content, ensure_ascii=False)
 
 
 def _escaped_for_json(sign: str) -> str:

@@ -11,20 +11,21 @@ import typer
 from application.catalogue import NotFound, Stop, exit_code_of, explain, printable
 from application.cli import failures
 from application.cli.call import Call
-from application.cli.grouping import invoices_of
 from application.cli.looking import where
-from application.cli.outcome import Ended, entry_of, meta_of, tell
-from application.cli.printing import counted, money, number
-from application.cli.rows import name_of
+from application.cli.outcome import Ended, tell
+from application.cli.printing import money, number
 from application.cli.watching import EXIT_INTERRUPTED, Interrupts, watching
 from application.invoices.model import doc_number
 from application.services.reports import Caller, Report
+from application.services.trials import Trial
+from application.shown.invoices import name_of
+from application.shown.runs import guide_keys, report_entry, report_meta
+from application.shown.texts import counted
 
 if TYPE_CHECKING:
     from application.wiring import Services
 
 ASK_ABOVE: Final = 500
-DRY_PAGE: Final = 100
 RETRY_MOST: Final = 100_000
 RUNS_LOOKED_AT: Final = 100
 WATCH_EVERY_MS: Final = 1_000
@@ -147,7 +148,7 @@ def retry(call: Call, *, wanted: Wanted, dry_run: bool) -> int:
         if not ids:
             words = "None of them looks fixed." if every else "Nothing to retry."
             call.screen.say(words)
-            return call.done(entry_of(Report(run_id=None, kind="retry")), message=words)
+            return call.done(report_entry(Report(run_id=None, kind="retry")), message=words)
         if not _agreed(call, services=services, most=len(ids)):
             return _declined(call)
         if wanted.only_fixed:
@@ -168,7 +169,7 @@ def _chosen(services: "Services", *, wanted: Wanted) -> tuple[int, ...]:
         return wanted.ids
     if wanted.run_id is not None and services.runs.get(wanted.run_id) is None:
         raise NotFound(what=f"run {wanted.run_id}")
-    found = invoices_of(services, cause=wanted.cause, run_id=wanted.run_id)
+    found = services.causes.ids_of(cause=wanted.cause, run_id=wanted.run_id)
     return tuple(islice(found, RETRY_MOST))
 
 
@@ -306,50 +307,30 @@ def _declined(call: Call) -> int:
 
 
 def _dry(call: Call, *, services: "Services", most: int | None) -> int:
-    tag = services.company.realm_tag()
-    ready = bad = offset = 0
-    problems: dict[str, int] = {}
-    while most is None or offset < most:
-        limit = DRY_PAGE if most is None else min(DRY_PAGE, most - offset)
-        seen = services.progress.preview(limit=limit, offset=offset, realm_tag=tag)
-        for one in seen.invoices:
-            ready += not one.plan.problems
-            bad += bool(one.plan.problems)
-            for each in one.plan.problems[:1]:
-                problems[each.cause] = problems.get(each.cause, 0) + 1
-        offset += len(seen.invoices)
-        if len(seen.invoices) < limit:
-            break
-    return _told_dry(call, ready=ready, bad=bad, problems=problems)
+    return _told_dry(call, trial=services.trials.waiting(most=most))
 
 
 def _dry_ids(call: Call, *, services: "Services", ids: tuple[int, ...]) -> int:
-    tag = services.company.realm_tag()
-    ready = bad = 0
-    problems: dict[str, int] = {}
-    for one in ids:
-        history = services.progress.history(one, realm_tag=tag)
-        if history is None:
-            raise NotFound(what=f"invoice {one}")
-        ready += not history.plan.problems
-        bad += bool(history.plan.problems)
-        for each in history.plan.problems[:1]:
-            problems[each.cause] = problems.get(each.cause, 0) + 1
-            told = explain(each.cause, each.facts)
-            call.screen.say(f"  {doc_number(one)}  {told.title}  {told.owner}: {told.remedy}")
-    return _told_dry(call, ready=ready, bad=bad, problems=problems)
+    trial = services.trials.chosen(ids)
+    for one in trial.failures:
+        told = explain(one.cause, one.facts)
+        call.screen.say(
+            f"  {doc_number(one.invoice_id)}  {told.title}  {told.owner}: {told.remedy}"
+        )
+    return _told_dry(call, trial=trial)
 
 
-def _told_dry(call: Call, *, ready: int, bad: int, problems: dict[str, int]) -> int:
+def _told_dry(call: Call, *, trial: Trial) -> int:
     message = (
-        f"Would send {counted(ready + bad, 'invoice')}: {number(ready)} ready, "
-        f"{number(bad)} would fail. Nothing was sent."
+        f"Would send {counted(trial.ready + trial.bad, 'invoice')}: {number(trial.ready)} ready, "
+        f"{number(trial.bad)} would fail. Nothing was sent."
     )
     call.screen.say(message)
-    for cause, count in sorted(problems.items(), key=lambda one: -one[1]):
+    for cause, count in sorted(trial.causes.items(), key=lambda one: -one[1]):
         call.screen.say(f"  {explain(cause, {}).title}: {number(count)}")
+    met = trial.ready + trial.bad
     return call.done(
-        {"total_processed": ready + bad, "successful": ready, "failed": bad, "errors": []},
+        guide_keys(met, trial.ready, trial.bad, trial.failures),
         message=message,
-        meta={**meta_of(Report(run_id=None, kind="dry-run", state="dry_run")), "dry_run": True},
+        meta={**report_meta(Report(run_id=None, kind="dry-run", state="dry_run")), "dry_run": True},
     )

@@ -1,6 +1,8 @@
 """The audit log: read, verify, export."""
 
-import re
+import json
+import os
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Final
@@ -11,17 +13,23 @@ from application.cli.call import Call
 from application.cli.printing import number
 
 EXIT_FOUND: Final = 8
-MONTH: Final = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
 HEAD_SHOWN: Final = 12
 
 
-def entries(call: Call, *, invoice_id: int | None, actor: str | None, limit: int) -> int:
-    """List entries, one a line."""
+def entries(
+    call: Call,
+    *,
+    invoice_id: int | None,
+    actor: str | None,
+    limit: int,
+    action: str | None = None,
+) -> int:
+    """List entries, newest first, one a line."""
+    from application.services.auditing import Sought  # noqa: PLC0415 - `--help` needs no room
+
     with call.services() as services:
-        if invoice_id is None and actor is None:
-            found = services.audit.latest(limit=limit)
-        else:
-            found = services.audit.entries(invoice_id=invoice_id, actor=actor, limit=limit)
+        sought = Sought(invoice_id=invoice_id, actor=actor, action=action)
+        found = services.auditing.entries(sought, limit=limit).entries
         for one in found:
             at = one.at.astimezone(services.office)
             call.screen.say(
@@ -39,7 +47,7 @@ def entries(call: Call, *, invoice_id: int | None, actor: str | None, limit: int
 def verify(call: Call) -> int:
     """Walk the chain."""
     with call.services() as services:
-        seen = services.audit.verify()
+        seen = services.auditing.verify()
         if seen.intact:
             dots = "\u2026" if call.screen.can_show("\u2026") else "..."
             message = (
@@ -65,20 +73,27 @@ def verify(call: Call) -> int:
 
 
 def export(call: Call, *, file: Path, month: str) -> int:
-    """Write a month to a file, one entry a line."""
-    if not MONTH.fullmatch(month):
-        raise failures.Usage(option="--month", problem="must look like 2026-01", got=month)
+    """Write a month to a file, one entry a line; the last line proves the others."""
     with call.services() as services:
-        try:
-            with file.open("w", encoding="utf-8", newline="\n") as out:
-                count, digest = services.audit.export(month, out)
-        except OSError as wrong:
-            raise failures.Usage(
-                option="FILE", problem="cannot be written", got=wrong.strerror or str(file)
-            ) from wrong
-        message = f"{number(count)} entries in {printable(str(file))}, SHA-256 {digest}"
-        call.screen.say(message)
-        return call.done(
-            {"entries": count, "file": str(file), "sha256": digest, "month": month},
-            message=message,
+        last = _write(file, lines=services.auditing.export(month))
+        told = json.loads(last)
+        message = (
+            f"{number(told['entries'])} entries in {printable(str(file))}, SHA-256 {told['sha256']}"
         )
+        call.screen.say(message)
+        return call.done({**told, "file": str(file), "month": month}, message=message)
+
+
+def _write(file: Path, *, lines: Iterator[str]) -> str:
+    """Write lines to a file of its owner alone, and return what came last."""
+    last = ""
+    try:
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as out:
+            for last in lines:
+                out.write(last)
+    except OSError as wrong:
+        raise failures.Usage(
+            option="FILE", problem="cannot be written", got=wrong.strerror or str(file)
+        ) from wrong
+    return last

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import typer
 
-from application.catalogue import NotFound, StateConflict, printable
+from application.catalogue import NotConnected, NotFound, StateConflict, printable
 from application.cli import failures
 from application.cli.call import Call
 from application.cli.looking import where
@@ -46,28 +46,39 @@ def connect(call: Call, *, paste: bool, bind: str | None) -> int:
     with call.services() as services:
         connection = services.connection
         if services.environment is not Environment.SIMULATOR:
-            address = connection.begin()
+            actor = services.actor("cli")
+            begun = connection.begin(by=actor, browser=None, another_company=bind is not None)
             call.screen.complain(
-                f"Open {address} and approve as a company administrator. It is good for 10 minutes."
+                f"Open {begun.address} and approve as a company administrator. "
+                "It is good for 10 minutes."
             )
-            connection.finish(_returned(call, services=services, paste=paste))
-        if bind is not None:
-            _bind(call, services=services, name=bind)
-        else:
+            address = _returned(call, services=services, paste=paste)
+            connection.finish(address, browser=None, door="cli", by=actor)
+        elif not services.company.state().connected:
+            connection.sign_in_again(by=services.actor("cli"))
+        if bind is None:
             connection.realm()
         services.read_company()
+        if bind is not None:
+            _bind(call, services=services, name=bind)
         return _told_connection(call, state=services.company.state())
 
 
 def _returned(call: Call, *, services: "Services", paste: bool) -> str:
-    from application.cli.returning import heard, is_local  # noqa: PLC0415 - a web server, for this only
+    from application.cli.returning import PortTaken, heard, is_local  # noqa: PLC0415 - a web server, for this only
 
     redirect = services.settings.quickbooks_redirect_uri
     if not paste and is_local(redirect):
         call.screen.note("Waiting for the browser to come back. Ctrl-C to stop.")
-        return heard(redirect)
+        try:
+            return heard(redirect, clock=call.clock)
+        except PortTaken as taken:
+            call.screen.complain(f"Port {taken.port} is in use, perhaps by `feebridge serve`.")
     call.screen.complain("Paste the full address your browser ended at:")
-    return sys.stdin.readline().strip()
+    address = sys.stdin.readline().strip()
+    if not address:
+        raise NotConnected(since="", reason="no address was pasted")
+    return address
 
 
 def _bind(call: Call, *, services: "Services", name: str) -> None:
@@ -79,7 +90,7 @@ def _bind(call: Call, *, services: "Services", name: str) -> None:
     question = f"From now on this MIS is written into {where(state)}, and nowhere else. Sure?"
     if call.prompts and not typer.confirm(question, default=False, err=True):
         raise typer.Abort
-    services.connection.rebind()
+    services.connection.rebind(confirm=name, by=services.actor("cli"))
 
 
 def _told_connection(call: Call, *, state: "ConnectionState") -> int:
@@ -91,7 +102,10 @@ def _told_connection(call: Call, *, state: "ConnectionState") -> int:
             "connected": state.connected,
             "environment": state.environment.value,
             "company": state.company,
+            "realm_id_masked": state.realm_id_masked,
+            "bound": state.bound,
             "connected_by": state.connected_by,
+            "access_token_expires_in": state.access_token_expires_in_s,
             "reconnect_by": state.reconnect_by.date() if state.reconnect_by else None,
             "hard_limit": state.hard_limit.date() if state.hard_limit else None,
             "problem": state.problem,
@@ -119,7 +133,7 @@ def disconnect(call: Call, *, confirm: str | None) -> int:
                 problem=f'must be the company\'s name, "{printable(name)}"',
                 got=confirm or "nothing",
             )
-        revoked = services.connection.disconnect()
+        revoked = services.connection.disconnect(by=services.actor("cli"))
         message = (
             "Disconnected and revoked. Links and history are kept; nothing was deleted in "
             "QuickBooks."

@@ -8,9 +8,22 @@ from typing import Annotated
 import typer
 
 from application.cli.call import Call
+from application.cli.people_commands import add_people
+from application.cli.timetable_commands import add_timetable
 
 audit_app = typer.Typer(help="The audit log: read, verify, export.", rich_markup_mode=None)
 mapping_app = typer.Typer(help="Which product takes which fee.", rich_markup_mode=None)
+
+
+keys_app = typer.Typer(help="API keys: who may use the REST interface.", rich_markup_mode=None)
+
+
+class KeyRole(StrEnum):
+    """What a key may do."""
+
+    VIEWER = "viewer"
+    OFFICER = "officer"
+    ADMIN = "admin"
 
 
 class Profile(StrEnum):
@@ -71,6 +84,19 @@ def doctor(
     return office.doctor(Call.of(context), bundle=bundle)
 
 
+def verify(
+    context: typer.Context,
+    *,
+    no_quickbooks: Annotated[
+        bool, typer.Option("--no-quickbooks", help="Read MIS, store and history only.")
+    ] = False,
+) -> int:
+    """Check both books against each other and against the history, from outside."""
+    from application.cli import verifying
+
+    return verifying.verify(Call.of(context), quickbooks=not no_quickbooks)
+
+
 def init(
     context: typer.Context,
     *,
@@ -89,21 +115,81 @@ def migrate(context: typer.Context) -> int:
     return upkeep.migrate(Call.of(context))
 
 
+def serve(
+    context: typer.Context,
+    *,
+    host: Annotated[str | None, typer.Option(metavar="HOST", help="Address [HOST].")] = None,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, metavar="N", help="Port [PORT]; 0 takes any.")
+    ] = None,
+    read_only: Annotated[bool, typer.Option("--read-only", help="Answer; change nothing.")] = False,
+    demo: Annotated[
+        bool, typer.Option("--demo", hidden=True, help="For the `demo` command, and ended with it.")
+    ] = False,
+) -> int:
+    """Run the REST interface, background runs and the schedule."""
+    from application.cli import serving
+
+    return serving.serve(Call.of(context), host=host, port=port, read_only=read_only, demo=demo)
+
+
+@keys_app.command(name="list")
+def keys_list(context: typer.Context) -> int:
+    """List the API keys; never what opens the door."""
+    from application.cli import keys
+
+    return keys.listed(Call.of(context))
+
+
+@keys_app.command(name="create")
+def keys_create(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Who will use it.")],
+    role: Annotated[KeyRole, typer.Option(help="What it may do.")],
+    file: Annotated[Path, typer.Option(metavar="FILE", help="Where to write it, for you alone.")],
+) -> int:
+    """Make an API key and write it to a file."""
+    from application.cli import keys
+
+    return keys.create(Call.of(context), name=name, role=role.value, file=file)
+
+
+@keys_app.command(name="revoke")
+def keys_revoke(
+    context: typer.Context,
+    number: Annotated[int, typer.Argument(min=1, metavar="ID", help="Number of the key.")],
+) -> int:
+    """Revoke an API key."""
+    from application.cli import keys
+
+    return keys.revoke(Call.of(context), key_id=number)
+
+
 def demo(
     context: typer.Context,
     *,
     invoices: Annotated[
         int | None, typer.Option(min=1, max=10_000_000, metavar="N", help="How many [1250].")
     ] = None,
-    no_sync: Annotated[bool, typer.Option("--no-sync", help="Build only.")] = False,
+    sync: Annotated[
+        bool | None,
+        typer.Option(
+            "--sync/--no-sync", help="Send them first [up to 10,000], or leave them waiting."
+        ),
+    ] = None,
+    serve: Annotated[
+        bool | None,
+        typer.Option("--serve/--no-serve", help="Stay up until Ctrl-C [on a terminal], or end."),
+    ] = None,
     port: Annotated[
-        int, typer.Option(min=0, max=65535, metavar="N", help="Port of the simulator [any].")
-    ] = 0,
+        int | None, typer.Option(min=0, max=65535, metavar="N", help="Port [PORT]; 0 takes any.")
+    ] = None,
 ) -> int:
-    """Show it all on a sample university."""
+    """Show it all on a sample university, and stay up to be tried."""
     from application.cli import demo as show
 
-    return show.demo(Call.of(context), invoices=invoices, sync=not no_sync, port=port)
+    wanted = show.Wanted(invoices=invoices, sync=sync, serve=serve, port=port)
+    return show.demo(Call.of(context), wanted=wanted)
 
 
 def demo_mis(
@@ -155,6 +241,9 @@ def audit_list(
         int | None, typer.Option(min=1, metavar="ID", help="Of one invoice.")
     ] = None,
     actor: Annotated[str | None, typer.Option(help="Of one person or program.")] = None,
+    action: Annotated[
+        str | None, typer.Option(help="Of one kind, as invoice.synced, or all of invoice.")
+    ] = None,
     limit: Annotated[
         int, typer.Option(min=1, max=10_000, metavar="N", help="How many to show.")
     ] = 50,
@@ -162,7 +251,9 @@ def audit_list(
     """List the newest entries."""
     from application.cli import trail
 
-    return trail.entries(Call.of(context), invoice_id=invoice, actor=actor, limit=limit)
+    return trail.entries(
+        Call.of(context), invoice_id=invoice, actor=actor, action=action, limit=limit
+    )
 
 
 @audit_app.command(name="verify")
@@ -228,12 +319,17 @@ def add_upkeep(app: typer.Typer) -> None:
     """Hang these commands under the program."""
     app.add_typer(audit_app, name="audit")
     app.add_typer(mapping_app, name="mapping")
+    app.add_typer(keys_app, name="keys")
+    add_people(app)
+    add_timetable(app)
     commands: dict[str, Callable[..., int]] = {
         "connect": connect,
         "disconnect": disconnect,
         "doctor": doctor,
+        "verify": verify,
         "init": init,
         "migrate": migrate,
+        "serve": serve,
         "demo": demo,
         "demo-mis": demo_mis,
         "simulator": simulator,

@@ -2,8 +2,8 @@
 
 import os
 import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from types import FrameType, TracebackType
 from typing import Self
@@ -22,6 +22,8 @@ EVENT_EVERY = timedelta(milliseconds=500)
 BAR_COLUMNS = 30
 RATE_AFTER_MS = 1_000
 EXIT_INTERRUPTED = 130
+HANG_UP = getattr(signal, "SIGHUP", None)  # Windows has none
+ASKS_TO_END = (signal.SIGINT, signal.SIGTERM, *([HANG_UP] if HANG_UP else []))
 FIRST = (
     b"\nFinishing the request in hand, then stopping. "
     b"Once more leaves at once; the next run then settles what is open.\n"
@@ -30,7 +32,7 @@ SECOND = b"\nLeft at once. The next run settles what is open; nothing is sent tw
 
 
 class Interrupts:
-    """Ctrl-C and SIGTERM while something is being sent: once is a wish, twice is the end.
+    """Ctrl-C, SIGTERM and a closed terminal: once is a wish, twice is the end.
 
     Args:
         wish: Called with nothing on the first one, for what must be done at once.
@@ -39,12 +41,16 @@ class Interrupts:
     def __init__(self, *, wish: Callable[[], None] | None = None) -> None:
         self.asked = False
         self._wish = wish
+        self._terminal: list[int] = []  # our streams that end when it closes
         self._former: dict[int, object] = {}
 
     def __enter__(self) -> Self:
         """Take the signals."""
-        for name in (signal.SIGINT, signal.SIGTERM):
-            self._former[name] = signal.signal(name, self._came)
+        self._terminal = [stream for stream in (0, 1, 2) if os.isatty(stream)]
+        for name in ASKS_TO_END:
+            # Whoever starts us with `nohup` wants us to outlive the terminal.
+            if name != HANG_UP or signal.getsignal(name) is not signal.SIG_IGN:
+                self._former[name] = signal.signal(name, self._came)
         return self
 
     def __exit__(
@@ -62,15 +68,32 @@ class Interrupts:
         return self.asked
 
     def _came(self, number: int, frame: FrameType | None) -> None:
-        del number, frame
+        del frame
+        if number == HANG_UP:
+            _write_nowhere(self._terminal)
         # Not through Screen: a signal may come while the very same stream is being written.
         if self.asked:
-            os.write(2, SECOND)
+            if number == HANG_UP:
+                return  # kernel and shell both tell of one closed terminal
+            _say(SECOND)
             os._exit(EXIT_INTERRUPTED)
         self.asked = True
-        os.write(2, FIRST)
+        _say(FIRST)
         if self._wish is not None:
             self._wish()
+
+
+def _say(words: bytes) -> None:
+    with suppress(OSError):  # nobody reads any more; that is no reason to stop half-way
+        os.write(2, words)
+
+
+def _write_nowhere(streams: Sequence[int]) -> None:
+    """Let what we still say go nowhere: in a closed terminal each word of it would be an error."""
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for stream in streams:
+        os.dup2(nowhere, stream)
+    os.close(nowhere)
 
 
 @contextmanager

@@ -136,6 +136,8 @@ def note_of(comment: str | None) -> str | None:
 
 def clean_text(text: str) -> str:
     """Return text without what JSON or QuickBooks cannot carry; tabs and line breaks stay."""
+    if text.isascii() and text.isprintable():
+        return text  # nearly every text
     return "".join(
         one for one in text if one in _KEPT_CONTROLS or unicodedata.category(one) not in _UNWANTED
     )

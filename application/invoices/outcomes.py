@@ -9,6 +9,8 @@ from types import MappingProxyType
 from application.invoices.model import Document, Facts, Party, Status
 from application.invoices.money import shown
 
+CLOCKS_AGREE = timedelta(seconds=60)
+
 
 class Passing(StrEnum):
     """Whether a refusal passes by itself, and how."""
@@ -129,6 +131,16 @@ def absence_counts_from(
     # A sender whose lease was alive may have written its bytes as late as the lease's end.
     since = sent_at if lease_ended_at is None else max(sent_at, lease_ended_at)
     return since + timedelta(milliseconds=grace_ms)
+
+
+def clocks_agree(ours: datetime, theirs: datetime | None) -> bool:
+    """Return whether QuickBooks' clock lets a wait measured by ours be believed.
+
+    Args:
+        ours: When the question left us.
+        theirs: The answer's `Date`; None where it carries none.
+    """
+    return theirs is None or abs(ours - theirs) <= CLOCKS_AGREE
 
 
 class Edge(StrEnum):

@@ -2,13 +2,14 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sql
 
 from application.invoices.model import Status
 from application.mis.rows import ClaimedRow, Former
-from application.mis.tables import INVOICES, Mis
+from application.mis.tables import INVOICES, Dialect, Mis
 from application.world import Gate, World
 
 TOKEN_MOST = 120
@@ -17,7 +18,8 @@ _ID = INVOICES.c["id"]
 STATUS = INVOICES.c["QuickBk_Status"]
 _BY = INVOICES.c["pushed_by"]
 _AT = INVOICES.c["pushed_date"]
-_Values = Mapping[sql.ColumnClause[Any], Any]
+_IDS: sql.BindParameter[Any] = sql.bindparam("ids", expanding=True)
+_NOTHING: Mapping[str, object] = {}
 
 
 class TokenUnusable(ValueError):
@@ -59,11 +61,9 @@ class MisClaims:
         _usable(token)
         won: list[int] = []
         for page in _pages(ids):
-            free = sql.or_(STATUS.is_(None), _is(STATUS, int(Status.NOT_SYNCED)))
             gone = [one for one in page if one in cause_gone]
-            if gone:
-                free = sql.or_(free, sql.and_(_is(STATUS, int(Status.FAILED)), _ID.in_(gone)))
-            won += self._put_token(page, expected=free, token=token)
+            change = _claiming(self._mis.dialect, with_failed=bool(gone))
+            won += self._put_token(page, change, token=token, values={"gone": gone} if gone else {})
         return won
 
     def take_over(self, rows: Sequence[ClaimedRow], *, token: str) -> list[int]:
@@ -75,16 +75,18 @@ class MisClaims:
         won: list[int] = []
         for old, ids in by_old.items():
             held = sql.and_(_is(STATUS, int(Status.IN_PROGRESS)), _same(old))
+            change = _token_on(held, words=self._mis.dialect)
             for page in _pages(ids):
-                won += self._put_token(page, expected=held, token=token)
+                won += self._put_token(page, change, token=token)
         return sorted(won)
 
     def renew(self, ids: Sequence[int], *, token: str) -> list[int]:
         """Give our claims a new time; return the ids that are still ours."""
         ours = sql.and_(_is(STATUS, int(Status.IN_PROGRESS)), _same(token))
         still: list[int] = []
+        change = _token_on(ours, words=self._mis.dialect)
         for page in _pages(ids):
-            still += self._put_token(page, expected=ours, token=token)
+            still += self._put_token(page, change, token=token)
         return still
 
     def mark(self, ids: Sequence[int], *, token: str, status: Status, by: str) -> list[int]:
@@ -96,10 +98,12 @@ class MisClaims:
             status: `SYNCED` or `FAILED`.
             by: The readable mark that takes the token's place.
         """
-        values = {STATUS: int(status), _BY: _mark(by), _AT: self._mis.dialect.now()}
+        change = _marking(self._mis.dialect)
         hit: list[int] = []
         for page in _pages(ids):
-            hit += self._let_go(page, token=token, values=values, gate=Gate.MARK_COMMITTED)
+            hit += self._let_go(
+                page, change, token=token, status=status, by=_mark(by), gate=Gate.MARK_COMMITTED
+            )
         return hit
 
     def release(self, formers: Sequence[Former], *, token: str) -> list[int]:
@@ -109,18 +113,23 @@ class MisClaims:
             alike[former.status, former.pushed_by, former.pushed_date_text].append(former.id)
         freed: list[int] = []
         for (status, by, date_text), ids in alike.items():
-            values = {STATUS: status, _BY: by, _AT: date_text}
+            change = _leaving(sql.literal(date_text, sql.String()))
             for page in _pages(ids):
-                freed += self._let_go(page, token=token, values=values, gate=Gate.RELEASE_RESTORED)
+                freed += self._let_go(
+                    page, change, token=token, status=status, by=by, gate=Gate.RELEASE_RESTORED
+                )
         return sorted(freed)
 
     def _put_token(
-        self, page: Sequence[int], *, expected: sql.ColumnElement[bool], token: str
+        self,
+        page: Sequence[int],
+        change: sql.Update,
+        *,
+        token: str,
+        values: Mapping[str, object] = _NOTHING,
     ) -> list[int]:
-        held = int(Status.IN_PROGRESS)
-        values = {STATUS: held, _BY: token, _AT: self._mis.dialect.now()}
-        change = sql.update(INVOICES).where(_ID.in_(page), expected).values(values)
-        count = self._mis.writing(lambda link: link.execute(change).rowcount)
+        named = {"ids": list(page), "b_token": token, **values}
+        count = self._mis.writing(lambda link: link.execute(change, named).rowcount)
         self._world.gate(Gate.CLAIM_WRITTEN)
         if count == len(page):
             return list(page)
@@ -131,19 +140,56 @@ class MisClaims:
         self._world.gate(Gate.CLAIM_REREAD)
         return won
 
-    def _let_go(self, page: Sequence[int], *, token: str, values: _Values, gate: Gate) -> list[int]:
-        held = sql.and_(_is(STATUS, int(Status.IN_PROGRESS)), _same(token))
-        change = sql.update(INVOICES).where(_ID.in_(page), held).values(dict(values))
+    def _let_go(
+        self,
+        page: Sequence[int],
+        change: sql.Update,
+        *,
+        token: str,
+        status: int | None,
+        by: str | None,
+        gate: Gate,
+    ) -> list[int]:
+        named = {"ids": list(page), "b_token": token, "b_status": status, "b_by": by}
         if gate is Gate.MARK_COMMITTED:
             self._world.gate(Gate.MARK_SENT)
-        count = self._mis.writing(lambda link: link.execute(change).rowcount)
+        count = self._mis.writing(lambda link: link.execute(change, named).rowcount)
         self._world.gate(gate)
         if count == len(page):
             return list(page)
         # Some are no longer ours, or an earlier call of the same did them: the rows know.
-        wanted = sql.select(_ID).where(_ID.in_(page), _is(STATUS, values[STATUS]))
-        wanted = wanted.where(_is(_BY, values[_BY])).order_by(_ID)
+        wanted = sql.select(_ID).where(_ID.in_(page), _is(STATUS, status))
+        wanted = wanted.where(_is(_BY, by)).order_by(_ID)
         return self._mis.reading(lambda link: list(link.scalars(wanted)))
+
+
+# -- the statements; those of every page are built once --------------------------------------------
+
+
+@cache
+def _claiming(words: Dialect, *, with_failed: bool) -> sql.Update:
+    free = sql.or_(STATUS.is_(None), _is(STATUS, int(Status.NOT_SYNCED)))
+    if with_failed:
+        gone = _ID.in_(sql.bindparam("gone", expanding=True))
+        free = sql.or_(free, sql.and_(_is(STATUS, int(Status.FAILED)), gone))
+    return _token_on(free, words=words)
+
+
+def _token_on(expected: sql.ColumnElement[bool], *, words: Dialect) -> sql.Update:
+    held = int(Status.IN_PROGRESS)
+    values = {STATUS: held, _BY: sql.bindparam("b_token"), _AT: words.now()}
+    return sql.update(INVOICES).where(_ID.in_(_IDS), expected).values(values)
+
+
+@cache
+def _marking(words: Dialect) -> sql.Update:
+    return _leaving(words.now())
+
+
+def _leaving(at: sql.ColumnElement[Any]) -> sql.Update:
+    ours = sql.and_(_is(STATUS, int(Status.IN_PROGRESS)), sql.bindparam("b_token") == _BY)
+    values = {STATUS: sql.bindparam("b_status"), _BY: sql.bindparam("b_by"), _AT: at}
+    return sql.update(INVOICES).where(_ID.in_(_IDS), ours).values(values)
 
 
 def _pages(ids: Sequence[int]) -> Iterator[list[int]]:

@@ -77,3 +77,4 @@ def create_statements(
     yield f"CREATE INDEX ix_fb_reg_no ON tbl_personal_ug (reg_no{prefix})"
     yield f"CREATE INDEX ix_fb_tracking_id ON tbl_online_application (tracking_id{prefix})"
     yield "CREATE INDEX ix_fb_status ON tbl_imvoice (QuickBk_Status, id)"
+    yield "CREATE INDEX ix_fb_amounts ON tbl_imvoice (QuickBk_Status, dept, credit, invoice_date)"

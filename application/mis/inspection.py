@@ -1,5 +1,6 @@
 """The start check: columns, types, rights, engine, and what the MIS's administrator could mend."""
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -66,10 +67,30 @@ _KINDS: Final = {
 # On SQLite a declared type is a wish; only amounts and the claim columns must not be wished wrong.
 _CHECKED_IN_FILES = frozenset({"id", "dept", "credit", "QuickBk_Status"})
 _ENGINES = frozenset({"innodb", "myisam", "aria"})
+# Table and column of the advice, the index, its columns, and how an index begins that serves too.
 _HELPFUL: Final = (
-    ("tbl_personal_ug", "reg_no", "ix_fb_reg_no", "reg_no(40)"),
-    ("tbl_online_application", "tracking_id", "ix_fb_tracking_id", "tracking_id(40)"),
-    ("tbl_imvoice", "QuickBk_Status", "ix_fb_status", "QuickBk_Status, id"),
+    ("tbl_personal_ug", "reg_no", "ix_fb_reg_no", "reg_no(40)", ("reg_no",)),
+    (
+        "tbl_online_application",
+        "tracking_id",
+        "ix_fb_tracking_id",
+        "tracking_id(40)",
+        ("tracking_id",),
+    ),
+    (
+        "tbl_imvoice",
+        "QuickBk_Status",
+        "ix_fb_status",
+        "QuickBk_Status, id",
+        ("quickbk_status", "id"),
+    ),
+    (
+        "tbl_imvoice",
+        "dept",
+        "ix_fb_amounts",
+        "QuickBk_Status, dept, credit, invoice_date",
+        ("quickbk_status", "dept", "credit"),
+    ),
 )
 
 
@@ -101,6 +122,7 @@ class Inspection:
     def __init__(self, mis: Mis) -> None:
         self._mis = mis
         self._sqlite = mis.dialect.sqlite
+        self._tables: dict[str, dict[str, _Column]] = {}
 
     def lines(self) -> list[CheckLine]:
         """Return everything worth telling, the failures among it."""
@@ -121,6 +143,10 @@ class Inspection:
     def types_of(self, table: str) -> dict[str, str]:
         """Return the bare type of each column this user may see."""
         return {name: column.kind for name, column in self._seen(table).items()}
+
+    def grants(self) -> list[str]:
+        """Return the lines the MIS's administrator runs for our user; none for a file."""
+        return [] if self._sqlite else [self._grant(table) for table in NEEDED]
 
     # -- what must hold -------------------------------------------------------------------------
 
@@ -273,23 +299,34 @@ class Inspection:
             yield _warn("Rights", told, remedy)
 
     def _indexes(self) -> Iterator[_Finding]:
-        leading = self._leading_columns()
-        for table, column, name, on in _HELPFUL:
-            if (table, column.lower()) not in leading:
+        known = self._indexed()
+        for table, column, name, on, begins in _HELPFUL:
+            if not _serves(known.get(table, []), begins):
                 columns = on.replace("(40)", "") if self._sqlite else on
                 remedy = f"have its administrator CREATE INDEX {name} ON {table} ({columns})"
                 yield _warn(f"{table}.{column}", "has no index: look-ups read every row", remedy)
 
-    def _leading_columns(self) -> set[tuple[str, str]]:
+    def finds_by_status(self) -> bool:
+        """Return whether an index gives the rows of one status in the order of their ids."""
+        return _serves(self._indexed().get("tbl_imvoice", []), ("quickbk_status", "id"))
+
+    def _indexed(self) -> dict[str, list[tuple[str, ...]]]:
+        """Return the columns of each index, by table."""
         asked = (
-            "SELECT t.name, c.name FROM sqlite_master t JOIN pragma_index_list(t.name) i"
-            " JOIN pragma_index_info(i.name) c WHERE t.type = 'table' AND c.seqno = 0"
+            "SELECT t.name, i.name, c.name FROM sqlite_master t JOIN pragma_index_list(t.name) i"
+            " JOIN pragma_index_info(i.name) c WHERE t.type = 'table' ORDER BY 1, 2, c.seqno"
             if self._sqlite
-            else "SELECT table_name, column_name FROM information_schema.statistics"
-            " WHERE table_schema = DATABASE() AND seq_in_index = 1"
+            else "SELECT table_name, index_name, column_name FROM information_schema.statistics"
+            " WHERE table_schema = DATABASE() ORDER BY 1, 2, seq_in_index"
         )
-        rows = self._mis.reading(lambda link: link.execute(sql.text(asked)).all())
-        return {(text(row[0]) or "", (text(row[1]) or "").lower()) for row in rows}
+        columns: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+        for row in self._mis.reading(lambda link: link.execute(sql.text(asked)).all()):
+            table, index, column = (text(one) or "" for one in row)
+            columns[table, index].append(column.lower())
+        found: defaultdict[str, list[tuple[str, ...]]] = defaultdict(list)
+        for (table, _), each in columns.items():
+            found[table].append(tuple(each))
+        return dict(found)
 
     # -- the database's own catalogue -----------------------------------------------------------
 
@@ -309,6 +346,11 @@ class Inspection:
         return str(self._mis.reading(lambda link: link.scalar(asked)))
 
     def _seen(self, table: str) -> dict[str, _Column]:
+        if table not in self._tables:
+            self._tables[table] = self._described(table)
+        return self._tables[table]
+
+    def _described(self, table: str) -> dict[str, _Column]:
         if self._sqlite:
             asked = sql.text(
                 'SELECT name, type, NULL, CASE "notnull" WHEN 0 THEN pk = 0 ELSE 0 END, pk = 1'
@@ -355,3 +397,9 @@ def _fail(
 ) -> _Finding:
     line = CheckLine(name, "fail", told, remedy or None, stop.cause)
     return _Finding(line, stop, for_writing)
+
+
+def _serves(indexes: Sequence[tuple[str, ...]], begins: tuple[str, ...]) -> bool:
+    """Return whether an index begins so; one of the first column alone is ordered by id too."""
+    short = begins[:1] if begins[1:] == ("id",) else begins
+    return any(one == short or one[: len(begins)] == begins for one in indexes)

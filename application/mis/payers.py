@@ -26,10 +26,15 @@ class _Register:
     emails: tuple[str, ...]
     phones: tuple[str, ...]
 
-    @property
-    def columns(self) -> list[sql.ColumnClause[Any]]:
+    def asked(self, *, padded: bool) -> sql.Select[Any]:
+        """Return the question for codes, or for codes between spaces."""
         names = (self.code, *self.names, *self.emails, *self.phones)
-        return [self.table.c[name] for name in names]
+        code = self.table.c[self.code]
+        candidates = (sql.func.trim(code) if padded else code).in_(
+            sql.bindparam("codes", expanding=True)
+        )
+        asked = sql.select(*(self.table.c[name] for name in names)).where(candidates)
+        return asked.order_by(self.table.c[self.order])
 
 
 _STUDENTS = _Register(
@@ -52,6 +57,14 @@ _APPLICANTS = _Register(
 )
 
 
+# Built once: every page asks.
+_ASKED = {
+    (register.kind, padded): register.asked(padded=padded)
+    for register in (_STUDENTS, _APPLICANTS)
+    for padded in (False, True)
+}
+
+
 def payers_of(link: sql.Connection, codes: Collection[str]) -> dict[str, Student]:
     """Return who stands behind each code; the student wins over the applicant.
 
@@ -72,13 +85,11 @@ def payers_of(link: sql.Connection, codes: Collection[str]) -> dict[str, Student
 def _looked_up(
     link: sql.Connection, codes: list[str], *, register: _Register, padded: bool
 ) -> dict[str, Student]:
-    code = register.table.c[register.code]
     rows: defaultdict[str, list[Mapping[str, Any]]] = defaultdict(list)
     wanted = set(codes)
     for start in range(0, len(codes), PAGE):
-        candidates = (sql.func.trim(code) if padded else code).in_(codes[start : start + PAGE])
-        asked = sql.select(*register.columns).where(candidates)
-        for row in link.execute(asked.order_by(register.table.c[register.order])).mappings():
+        asked = {"codes": codes[start : start + PAGE]}
+        for row in link.execute(_ASKED[register.kind, padded], asked).mappings():
             stored = (text(row[register.code]) or "").strip()
             # The server's collation takes `ab/1` for `AB/1 `, and é for e; we do not.
             if stored in wanted:

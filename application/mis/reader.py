@@ -1,8 +1,10 @@
 """Every question put to the MIS: counts, rows, payers, fees; oddities end here."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from datetime import date
+from dataclasses import dataclass
+from datetime import date, timedelta
 from functools import cached_property
+from itertools import chain
 from typing import Any
 
 import sqlalchemy as sql
@@ -15,18 +17,30 @@ from application.mis.rows import (
     CheckLine,
     ClaimedRow,
     Counts,
+    DayTally,
     Former,
     MoneyKinds,
     Tally,
     cents_sum,
+    day,
     instant,
     invoice_of,
+    known_status,
     status_number,
     text,
 )
-from application.mis.tables import FEES, INVOICES, Mis
+from application.mis.tables import APPLICANTS, FEES, INVOICES, STUDENTS, Mis
 
-__all__ = ["CheckLine", "ClaimedRow", "Counts", "Former", "MisReader", "Tally"]
+__all__ = [
+    "CheckLine",
+    "ClaimedRow",
+    "Counts",
+    "DayTally",
+    "Former",
+    "MisReader",
+    "Tally",
+    "Wanted",
+]
 
 PAGE = 500
 AMOUNT_MOST = "9999999999.99"
@@ -36,7 +50,29 @@ WIDE_PLACES = 10
 EXACT_TIME = 26
 _id = INVOICES.c["id"]
 _status = INVOICES.c["QuickBk_Status"]
+_IDS: sql.BindParameter[Any] = sql.bindparam("ids", expanding=True)
+_FEES_OF = sql.select(*FEES.c).where(FEES.c["id"].in_(_IDS))
+_WAIT_EACH = (_status.is_(None), _status == int(Status.NOT_SYNCED))
 _WAITS = sql.or_(_status.is_(None), _status == int(Status.NOT_SYNCED))
+_STANDING = {
+    Status.NOT_SYNCED: _WAITS,
+    Status.SYNCED: _status == int(Status.SYNCED),
+    Status.IN_PROGRESS: _status == int(Status.IN_PROGRESS),
+    # A status nobody knows counts as failed.
+    Status.FAILED: _status.not_in([int(one) for one in Status if one is not Status.FAILED]),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which rows a list shows."""
+
+    status: Status | None = None
+    ids: tuple[int, ...] | None = None
+    payers: tuple[str, ...] | None = None
+    fee: int | None = None
+    dated_from: date | None = None
+    dated_to: date | None = None
 
 
 class MisReader:
@@ -66,15 +102,31 @@ class MisReader:
         by_status = dict.fromkeys(Status, NOTHING)
         unknown = 0
         for value, count, amount in found:
-            number = status_number(value) or 0
-            known = number in set(Status)
-            status = Status(number) if known else Status.FAILED
-            unknown += 0 if known else count
+            status = known_status(value)
+            unknown += int(count) if (status_number(value) or 0) not in set(Status) else 0
             by_status[status] = Tally(
-                by_status[status].count + count,
+                by_status[status].count + int(count),
                 by_status[status].amount + cents_sum(amount, in_cents=in_cents),
             )
         return Counts(by_status=by_status, unknown_status=unknown)
+
+    def by_day(self) -> list[DayTally]:
+        """Return how many invoices in scope each day has, by status, from one statement."""
+        day_text = sql.func.substr(self._mis.dialect.text(INVOICES.c["invoice_date"]), 1, 10)
+        dated = day_text.label("dated")
+        asked = (
+            sql.select(dated, _status, sql.func.count().label("count"))
+            .where(*self._scope)
+            .group_by(dated, _status)
+        )
+        return [
+            DayTally(
+                dated=day(text(row["dated"])),
+                status=known_status(row["QuickBk_Status"]),
+                count=int(row["count"]),
+            )
+            for row in self._rows(asked)
+        ]
 
     def how_many_wait(self) -> int:
         """Return how many invoices in scope are not synced."""
@@ -102,7 +154,14 @@ class MisReader:
             upto: Highest id to return.
         """
         below = () if upto is None else (upto >= _id,)
-        return self._ids(_WAITS, *below, *self._scope, after=after, limit=limit)
+        if not self._status_indexed:
+            return self._ids(_WAITS, *below, *self._scope, after=after, limit=limit)
+        # One status each: `0 or NULL` in one question would be read along the primary key, past
+        # everything that is synced already.
+        found = [
+            self._ids(one, *below, *self._scope, after=after, limit=limit) for one in _WAIT_EACH
+        ]
+        return sorted(chain.from_iterable(found))[:limit]
 
     def failed(self, *, after: int, limit: int) -> list[int]:
         """Return the next ids in scope with status 2."""
@@ -138,22 +197,14 @@ class MisReader:
         """Return these rows in order of id; one that is gone is left out."""
         found: list[MisInvoice] = []
         for page in _pages(ids):
-            asked = sql.select(*self._columns).where(_id.in_(page)).order_by(_id)
-            found += [invoice_of(row, kinds=self._kinds) for row in self._rows(asked)]
+            rows = self._rows(self._whole_rows, ids=page)
+            found += [invoice_of(row, kinds=self._kinds) for row in rows]
         return found
-
-    def rows_page(self, *, offset: int, limit: int) -> list[MisInvoice]:
-        """Return waiting rows in scope for a preview, in order of id."""
-        asked = sql.select(*self._columns).where(_WAITS, *self._scope)
-        asked = asked.order_by(_id).limit(limit).offset(offset)
-        return [invoice_of(row, kinds=self._kinds) for row in self._rows(asked)]
 
     def former_of(self, ids: Sequence[int]) -> list[Former]:
         """Return the three columns we write, in order of id, fit to be given back exactly."""
-        pushed = self._mis.dialect.text(INVOICES.c["pushed_date"], characters=EXACT_TIME)
         found: list[Former] = []
         for page in _pages(ids):
-            asked = sql.select(_id, _status, INVOICES.c["pushed_by"], pushed.label("pushed_date"))
             found += [
                 Former(
                     id=int(row["id"]),
@@ -161,7 +212,7 @@ class MisReader:
                     pushed_by=text(row["pushed_by"]),
                     pushed_date_text=text(row["pushed_date"]),
                 )
-                for row in self._rows(asked.where(_id.in_(page)).order_by(_id))
+                for row in self._rows(self._three_columns, ids=page)
             ]
         return found
 
@@ -173,17 +224,103 @@ class MisReader:
         """Return these fee categories by id; one that does not exist is left out."""
         found: dict[int, Fee] = {}
         for page in _pages(ids):
-            asked = sql.select(*FEES.c).where(FEES.c["id"].in_(page))
-            for row in self._rows(asked):
+            for row in self._rows(_FEES_OF, ids=page):
                 fee = Fee(int(row["id"]), text(row["name"]) or "", text(row["description"]))
                 found.setdefault(fee.id, fee)
         return found
+
+    # -- lists ----------------------------------------------------------------------------------
+
+    def newest(
+        self, wanted: "Wanted", *, before: int | None, limit: int, after: int | None = None
+    ) -> list[MisInvoice]:
+        """Return rows in scope, highest id first: the next below `before`, or above `after`."""
+        asked = sql.select(*self._columns).where(*self._scope, *self._chosen(wanted)).limit(limit)
+        if before is not None:
+            asked = asked.where(_id < before)
+        if after is None:
+            rows = self._rows(asked.order_by(_id.desc()))
+        else:
+            rows = self._rows(asked.where(_id > after).order_by(_id))[::-1]
+        return [invoice_of(row, kinds=self._kinds) for row in rows]
+
+    def tally(self, searches: Sequence["Wanted"], *, rule: AmountRule, most: int) -> Tally:
+        """Return how many rows in scope fit any of these, and what they are worth together.
+
+        Args:
+            searches: What is looked for.
+            rule: Which amount of a row would be sent.
+            most: No more rows than these are looked at.
+        """
+        fits = sql.or_(sql.false(), *(sql.and_(sql.true(), *self._chosen(one)) for one in searches))
+        dept, credit = INVOICES.c["dept"], INVOICES.c["credit"]
+        worth = self._worth(rule, dept=dept, credit=credit).label("worth")
+        found = sql.select(worth).where(*self._scope, fits).limit(most).subquery()
+        sums: list[sql.ColumnElement[Any]] = [
+            sql.func.count().label("count"),
+            sql.func.sum(found.c.worth).label("worth"),
+        ]
+        (row,) = self._rows(sql.select(*sums).select_from(found))
+        in_cents = self._mis.dialect.sqlite
+        return Tally(int(row["count"]), cents_sum(row["worth"], in_cents=in_cents))
+
+    def codes_named(self, start: str, *, limit: int) -> list[str]:
+        """Return payer codes of people whose first or last name begins so."""
+        people = (
+            (STUDENTS, "reg_no", ("fname", "lname")),
+            (APPLICANTS, "tracking_id", ("first_name", "family_name")),
+        )
+        found: list[str] = []
+        for table, code, names in people:
+            begins = [table.c[name].startswith(start, autoescape=True) for name in names]
+            asked = sql.select(table.c[code].label("code")).where(sql.or_(*begins)).limit(limit)
+            found += filter(None, (text(row["code"]) for row in self._rows(asked)))
+        return found[:limit]
+
+    def fees_in_use(self, *, every: bool = False) -> dict[int, tuple[int, int]]:
+        """Return how many invoices wait and failed for each fee category that has any.
+
+        Args:
+            every: Also those whose invoices are all done.
+        """
+        waits = sql.func.sum(sql.case((_WAITS, 1), else_=0)).label("waiting")
+        failed = sql.func.sum(sql.case((_status == int(Status.FAILED), 1), else_=0)).label("failed")
+        fee = INVOICES.c["fee_category"]
+        asked = sql.select(fee, waits, failed).where(fee.is_not(None), *self._scope).group_by(fee)
+        if not every:
+            asked = asked.where(sql.or_(_WAITS, _status == int(Status.FAILED)))
+        return {
+            int(row["fee_category"]): (int(row["waiting"]), int(row["failed"]))
+            for row in self._rows(asked)
+        }
+
+    def _chosen(self, wanted: "Wanted") -> list[sql.ColumnElement[bool]]:
+        where: list[sql.ColumnElement[bool]] = []
+        if wanted.status is not None:
+            where.append(_STANDING[wanted.status])
+        if wanted.ids is not None:
+            where.append(_id.in_(wanted.ids))
+        if wanted.payers is not None:
+            where.append(INVOICES.c["reg_no"].in_(wanted.payers))
+        if wanted.fee is not None:
+            where.append(INVOICES.c["fee_category"] == wanted.fee)
+        dated = self._mis.dialect.text(INVOICES.c["invoice_date"])
+        if wanted.dated_from is not None:
+            where.append(dated >= wanted.dated_from.isoformat())
+        if wanted.dated_to is not None and wanted.dated_to != date.max:
+            # A time may stand behind the day; every one of that day sorts before the next.
+            where.append(dated < (wanted.dated_to + timedelta(days=1)).isoformat())
+        return where
 
     # -- the start check ------------------------------------------------------------------------
 
     def check(self) -> list[CheckLine]:
         """Return what a person should know of this MIS before it is used."""
         return Inspection(self._mis).lines()
+
+    def grants(self) -> list[str]:
+        """Return the lines that give our user its rights in the MIS; none where it is a file."""
+        return Inspection(self._mis).grants()
 
     def require(self, *, writing: bool) -> None:
         """Raise what stands in the way of a run, if anything does.
@@ -199,6 +336,11 @@ class MisReader:
         Inspection(self._mis).require(writing=writing)
 
     # -- how it is asked ------------------------------------------------------------------------
+
+    @cached_property
+    def _status_indexed(self) -> bool:
+        """Whether rows of one status are found without reading the others; looked at once."""
+        return Inspection(self._mis).finds_by_status()
 
     @cached_property
     def _types(self) -> Mapping[str, str]:
@@ -250,27 +392,58 @@ class MisReader:
         return (sql.or_(dated >= self._from.isoformat(), *unusable),)
 
     def _counting(self, rule: AmountRule) -> sql.Select[Any]:
+        """Count equal rows first and judge each amount once: a million rows have few of them.
+
+        Judged row by row, the exact amounts took longer than reading the rows; and asked for by
+        status alone, a server goes through its index and fetches every row from there.
+        """
+        alike = (_status, INVOICES.c["dept"], INVOICES.c["credit"])
+        rows = sql.select(*alike, sql.func.count().label("n")).where(*self._scope).group_by(*alike)
+        found = rows.subquery()
+        status, count = found.c["QuickBk_Status"], found.c["n"]
+        worth = sql.func.sum(
+            self._worth(rule, dept=found.c["dept"], credit=found.c["credit"], times=count)
+        )
+        return sql.select(status, sql.func.sum(count), worth).group_by(status)
+
+    def _worth(
+        self,
+        rule: AmountRule,
+        *,
+        dept: sql.ColumnElement[Any],
+        credit: sql.ColumnElement[Any],
+        times: sql.ColumnElement[int] | int = 1,
+    ) -> sql.ColumnElement[Any]:
+        """What is sent for so many rows of these amounts, 0 where the amount is not valid."""
         words = self._mis.dialect
-        dept = words.cents(INVOICES.c["dept"])
-        credit = sql.func.coalesce(words.cents(INVOICES.c["credit"]), 0)
-        amount = dept - credit if rule is AmountRule.NET else dept
+        asked = words.cents(dept)
+        paid = sql.func.coalesce(words.cents(credit), 0)
+        amount = asked - paid if rule is AmountRule.NET else asked
         most: sql.ColumnElement[Any] = sql.literal_column(
             AMOUNT_MOST_CENTS if words.sqlite else AMOUNT_MOST
         )
-        valid = sql.and_(dept > 0, dept > credit, amount <= most)
-        return (
-            sql.select(_status, sql.func.count(), sql.func.sum(sql.case((valid, amount), else_=0)))
-            .where(*self._scope)
-            .group_by(_status)
-        )
+        valid = sql.and_(asked > 0, asked > paid, amount <= most)
+        return sql.case((valid, amount * times), else_=0)
 
     def _ids(self, *asked: sql.ColumnElement[bool], after: int, limit: int) -> list[int]:
         page = sql.select(_id).where(_id > after, *asked).order_by(_id).limit(limit)
         return self._mis.reading(lambda link: [int(one) for one in link.scalars(page)])
 
-    def _rows(self, asked: sql.Select[Any]) -> list[Mapping[str, Any]]:
+    # Built once: every page asks these two, and building one costs more than asking it.
+
+    @cached_property
+    def _whole_rows(self) -> sql.Select[Any]:
+        return sql.select(*self._columns).where(_id.in_(_IDS)).order_by(_id)
+
+    @cached_property
+    def _three_columns(self) -> sql.Select[Any]:
+        pushed = self._mis.dialect.text(INVOICES.c["pushed_date"], characters=EXACT_TIME)
+        asked = sql.select(_id, _status, INVOICES.c["pushed_by"], pushed.label("pushed_date"))
+        return asked.where(_id.in_(_IDS)).order_by(_id)
+
+    def _rows(self, asked: sql.Select[Any], **values: object) -> list[Mapping[str, Any]]:
         def take(link: sql.Connection) -> list[Mapping[str, Any]]:
-            return [dict(row) for row in link.execute(asked).mappings()]
+            return [dict(row) for row in link.execute(asked, values).mappings()]
 
         return self._mis.reading(take)
 

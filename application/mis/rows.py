@@ -71,6 +71,15 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True)
+class DayTally:
+    """How many invoices of one day stand in one status."""
+
+    dated: date | None  # None: those without a usable date
+    status: Status
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class CheckLine:
     """One thing the start check looked at."""
 
@@ -112,6 +121,12 @@ def invoice_of(row: Mapping[str, Any], *, kinds: MoneyKinds) -> MisInvoice:
         reference_number=text(row.get("reference_number")),
         oddities=_oddities(row, kinds=kinds),
     )
+
+
+def known_status(value: object) -> Status:
+    """Return where a row stands: an empty status waits, one nobody knows counts as failed."""
+    number = status_number(value) or 0
+    return Status(number) if number in set(Status) else Status.FAILED
 
 
 def money(value: object) -> Decimal | None:

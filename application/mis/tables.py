@@ -11,6 +11,7 @@ from typing import Any, Final, TypeVar
 import sqlalchemy as sql
 from sqlalchemy import exc
 from sqlalchemy.engine import URL, make_url
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from application.catalogue import ConfigInvalid, MisPermission, MisSchema, MisUnavailable, Stop
 from application.world import World
@@ -33,6 +34,7 @@ _DENIED = frozenset({1044, 1142, 1143, 1227, 1370})
 _READ_ONLY = frozenset({1290, 1792, 1836})
 _NO_TABLE = 1146
 _NO_COLUMN = 1054
+_FILE = "file"
 _MYSQL_NAMES = frozenset({"mysql", "mariadb", "mysql+pymysql", "mariadb+pymysql"})
 
 
@@ -239,7 +241,34 @@ def _open_file(address: URL, *, world: World, lock_wait_s: int) -> Mis:
         max_overflow=POOL_SPARE,
         pool_timeout=POOL_PATIENCE_S,
     )
+    _follow_file(engine, path=path)
     return Mis(engine, world=world, name=path.name, key=_key_of("sqlite", str(path)))
+
+
+def _follow_file(engine: sql.Engine, *, path: Path) -> None:
+    """Give up a kept connection whose file was taken away or replaced.
+
+    It would go on reading, and even writing, what no longer is the MIS.
+    """
+
+    def remember(_link: object, record: ConnectionPoolEntry) -> None:
+        record.info[_FILE] = _identity(path)
+
+    def compare(_link: object, record: ConnectionPoolEntry, _proxy: object) -> None:
+        known = record.info.get(_FILE)
+        if known is None or known != _identity(path):
+            raise exc.DisconnectionError
+
+    sql.event.listen(engine, "connect", remember)
+    sql.event.listen(engine, "checkout", compare)
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _server_engine(address: URL, *, offset: str, lock_wait_s: int) -> sql.Engine:

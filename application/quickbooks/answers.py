@@ -9,11 +9,12 @@ from decimal import Decimal, InvalidOperation
 from email.utils import parsedate_to_datetime
 
 BODY_BYTES_MAX = 16 * 1024 * 1024
+VALUES_MAX = 500_000  # a value of two bytes weighs a hundred once it is read
 DEPTH_MAX = 64
 TEXT_MAX = 500
 
-_XML_CODE = re.compile(r'<Error code="(\d{1,7})"')
-_CODE_IN_TEXT = re.compile(r"errorCode=(\d{1,7})")
+_XML_CODE = re.compile(r'<Error code="([0-9]{1,7})"')
+_CODE_IN_TEXT = re.compile(r"errorCode=([0-9]{1,7})(?![0-9])")  # a longer one is another code
 _DIGITS = re.compile(r"[0-9]{1,9}")
 _XML_SHAPES = (401, 403, 429)
 
@@ -52,16 +53,19 @@ class FaultLine:
     element: str
 
 
+_UNREAD = FaultLine(code="", text="", element="")
+
+
 def parse(answer: Answer) -> dict[str, object]:
     """Return the JSON object of an answer, numbers with a point as Decimal.
 
     Raises:
-        Unreadable: Another type, too large, not UTF-8, not JSON, NaN or Infinity, a doubled
-            key, deeper than 64 levels, or no object on top.
+        Unreadable: Another type, too large, too many values, not UTF-8, not JSON, NaN or
+            Infinity, a doubled key, deeper than 64 levels, or no object on top.
     """
     if answer.content_type.partition(";")[0].strip().lower() != "application/json":
         raise Unreadable(why="type")
-    if len(answer.body) > BODY_BYTES_MAX:
+    if len(answer.body) > BODY_BYTES_MAX or _values_at_most(answer.body) > VALUES_MAX:
         raise Unreadable(why="size")
     try:
         text = answer.body.decode("utf-8")
@@ -82,17 +86,17 @@ def parse(answer: Answer) -> dict[str, object]:
 def faults_in(body: Mapping[str, object]) -> tuple[FaultLine, ...] | None:
     """Return the fault's entries, or None when the body carries no fault.
 
-    An envelope we cannot read gives one entry without a code, which no table knows.
+    An envelope we cannot read gives one entry without a code, which no table knows. Two
+    envelopes count as one: neither may hide what the other says.
     """
+    found: list[FaultLine] = []
     for envelope, entries in (("Fault", "Error"), ("fault", "error")):
         fault = body.get(envelope)
         if fault is None:
             continue
         lines = fault.get(entries) if isinstance(fault, dict) else None
-        if not isinstance(lines, list) or not lines:
-            return (FaultLine(code="", text="", element=""),)
-        return tuple(_line(line) for line in lines)
-    return None
+        found += [_line(line) for line in lines] if isinstance(lines, list) and lines else [_UNREAD]
+    return tuple(found) or None
 
 
 def faults_of_xml(answer: Answer) -> tuple[FaultLine, ...]:
@@ -135,9 +139,14 @@ def server_date(answer: Answer) -> datetime | None:
 def _moment(text: str) -> datetime | None:
     try:
         moment = parsedate_to_datetime(text)
-    except ValueError:
+        return None if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):
         return None
-    return None if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def _values_at_most(body: bytes) -> int:
+    """Return how many values a body can hold: each follows one of these, or stands on top."""
+    return 1 + sum(body.count(mark) for mark in (b",", b"[", b"{"))
 
 
 def _refuse(name: str) -> object:
@@ -175,8 +184,10 @@ def _inside(item: object) -> Iterable[object]:
 
 def _line(entry: object) -> FaultLine:
     if not isinstance(entry, dict):
-        return FaultLine(code="", text="", element="")
+        return _UNREAD
     named = {str(key).lower(): value for key, value in entry.items()}
+    if len(named) != len(entry):
+        return _UNREAD  # `code` beside `Code`: nobody can say which of them is meant
     text = " / ".join(
         part for key in ("message", "detail") if isinstance(part := named.get(key), str) and part
     )

@@ -1,20 +1,36 @@
 """The one road to the token addresses: authorise, exchange, refresh, revoke; allowed hosts."""
 
+import hashlib
 import json
-from base64 import b64encode
+import re
+from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeGuard
+from urllib.parse import urlsplit
 
 import httpx2
 from authlib.oauth2.rfc6749.parameters import prepare_grant_uri, prepare_token_request
 
+from application.catalogue import ConfigInvalid
 from application.invoices.model import Environment
 from application.quickbooks.answers import Answer, Unreadable, parse
-from application.quickbooks.transport import Broken, Road, answer_of, check_address, deadline
+from application.quickbooks.transport import (
+    LOOPBACK,
+    Broken,
+    Road,
+    answer_of,
+    check_address,
+    deadline,
+)
 from application.world import World
 
 SCOPE = "com.intuit.quickbooks.accounting"
+# Source: Intuit, "Discovery document"; the two differ in where people's names are asked for.
+DISCOVERY = "https://developer.api.intuit.com/.well-known/openid_configuration"
+DISCOVERY_SANDBOX = "https://developer.api.intuit.com/.well-known/openid_sandbox_configuration"
+_HARD_END = "x-include-refresh-token-hard-expires-in"
+_DISCOVERY_MOST_MS = 5_000
 
 _OK = 200
 _BAD_REQUEST = 400
@@ -22,6 +38,7 @@ _UNAUTHORIZED = 401
 _TOKEN_MAX = 8192
 _LIFE_MAX_S = 10 * 366 * 86_400
 _MS_A_SECOND = 1000
+_HOST_NAME = re.compile(r"(?=.*[a-z])[a-z0-9-]+(\.[a-z0-9-]+)+")
 # Source: RFC 6749, section 5.2. Another word proves nothing about the old token.
 _REFUSALS = frozenset(
     {
@@ -43,6 +60,7 @@ class TokenAnswer:
     refresh_token: str = field(repr=False)
     expires_in_s: int
     refresh_expires_in_s: int
+    hard_expires_in_s: int | None = None  # however often it is renewed
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +95,7 @@ class Auth:
 
     Raises:
         WrongEnvironment: An address is not one of Intuit's.
+        ConfigInvalid: QuickBooks would not send a browser back to that redirect address.
 
     Source:
         Intuit, "Set up OAuth 2.0": Basic authentication, form bodies, JSON for a revocation.
@@ -99,10 +118,11 @@ class Auth:
         self._world = world
         self._client_id = client_id
         self._client_secret = client_secret
-        self._redirect_uri = redirect_uri
+        self.redirect_uri = check_redirect(redirect_uri, environment=environment)
         self._authorize_url = check_address(authorize_url, environment=environment)
         self._token_url = check_address(token_url, environment=environment)
         self._revoke_url = check_address(revoke_url, environment=environment)
+        self._discovery_url = _discovery_of(self._token_url, environment=environment)
         self._timeout_ms = timeout_ms
         self._road = transport or Road(clock=world.clock, connections_max=2)
 
@@ -110,22 +130,53 @@ class Auth:
         """Close every connection."""
         self._road.close()
 
-    def authorize_address(self, state: str) -> str:
-        """Return the address a company administrator opens; `state` comes back with the code."""
+    def offers_pkce(self) -> bool:
+        """Return whether the discovery document says that a code may be tied to a verifier.
+
+        One that cannot be read offers nothing: the code is tied to our secret all the same.
+        """
+        request = httpx2.Request(
+            "GET",
+            self._discovery_url,
+            headers={"Accept": "application/json", "User-Agent": "feebridge"},
+            extensions={"timeout": {"pool": _DISCOVERY_MOST_MS / _MS_A_SECOND}},
+        )
+        try:
+            answer = self._answered(request, most_ms=_DISCOVERY_MOST_MS)
+            methods = parse(answer).get("code_challenge_methods_supported")
+        except (Broken, Unreadable, httpx2.HTTPError):
+            return False
+        return answer.status == _OK and isinstance(methods, list) and "S256" in methods
+
+    def authorize_address(self, state: str, *, verifier: str | None = None) -> str:
+        """Return the address a company administrator opens; `state` comes back with the code.
+
+        Args:
+            state: What this sign-in is known by when it comes back.
+            verifier: The secret the code will be tied to; None: to none.
+        """
+        challenge = {} if verifier is None else {"code_challenge": s256(verifier)}
         address: str = prepare_grant_uri(
             self._authorize_url,
             self._client_id,
             "code",
-            redirect_uri=self._redirect_uri,
+            redirect_uri=self.redirect_uri,
             scope=SCOPE,
             state=state,
+            **challenge,
+            **({"code_challenge_method": "S256"} if challenge else {}),
         )
         return address
 
-    def exchange(self, code: str) -> TokenAnswer | AuthRefused | AuthUnknown:
+    def exchange(
+        self, code: str, *, verifier: str | None = None
+    ) -> TokenAnswer | AuthRefused | AuthUnknown:
         """Return the tokens a code stands for; a code works once."""
         form = prepare_token_request(
-            "authorization_code", code=code, redirect_uri=self._redirect_uri
+            "authorization_code",
+            code=code,
+            redirect_uri=self.redirect_uri,
+            code_verifier=verifier,
         )
         return self._tokens(form)
 
@@ -160,6 +211,7 @@ class Auth:
             self._token_url,
             body=form,
             content_type="application/x-www-form-urlencoded",
+            more={_HARD_END: "true"},
             about_to_send=about_to_send,
         )
         if isinstance(answer, AuthUnknown):
@@ -181,6 +233,7 @@ class Auth:
         *,
         body: str,
         content_type: str,
+        more: Mapping[str, str] | None = None,
         about_to_send: Callable[[], None] | None = None,
     ) -> Answer | AuthUnknown:
         steps = _Steps(about_to_send)
@@ -193,6 +246,7 @@ class Auth:
                 "Authorization": self._basic(),
                 "Content-Type": content_type,
                 "User-Agent": "feebridge",
+                **(more or {}),
             },
             extensions={
                 "trace": steps.step,
@@ -200,16 +254,19 @@ class Auth:
             },
         )
         try:
-            with deadline(self._world.clock.since_boot_ms() + self._timeout_ms):
-                response = self._road.handle_request(request)
-                try:
-                    return answer_of(response)
-                finally:
-                    response.close()
+            return self._answered(request, most_ms=self._timeout_ms)
         except Broken as broken:
             return AuthUnknown(why=broken.why, sent=True)
         except httpx2.HTTPError:
             return AuthUnknown(why="no_answer" if steps.left else "not_sent", sent=steps.left)
+
+    def _answered(self, request: httpx2.Request, *, most_ms: int) -> Answer:
+        with deadline(self._world.clock.since_boot_ms() + most_ms):
+            response = self._road.handle_request(request)
+            try:
+                return answer_of(response)
+            finally:
+                response.close()
 
     def _basic(self) -> str:
         pair = f"{self._client_id}:{self._client_secret}"
@@ -230,6 +287,40 @@ class _Steps:
             self.left = True
 
 
+def s256(verifier: str) -> str:
+    """Return what is shown of a verifier before it is used (RFC 7636, section 4.2)."""
+    digest = hashlib.sha256(verifier.encode()).digest()
+    return urlsafe_b64encode(digest).rstrip(b"=").decode()
+
+
+def check_redirect(address: str, *, environment: Environment) -> str:
+    """Return a redirect address QuickBooks will accept.
+
+    Raises:
+        ConfigInvalid: Production takes https with a host name; the others `http://localhost` too.
+    """
+    where = urlsplit(address)
+    host = where.hostname or ""
+    if where.query or where.fragment or where.username is not None or not where.path:
+        problem = "must be an address with a path and nothing behind it"
+    elif where.scheme == "https" and _HOST_NAME.fullmatch(host):
+        return address
+    elif environment is Environment.PRODUCTION:
+        problem = "must be https with a host name in production, as Intuit asks"
+    elif where.scheme in {"http", "https"} and host in LOOPBACK:
+        return address
+    else:
+        problem = "must be https with a host name, or http://localhost"
+    raise ConfigInvalid(setting="QUICKBOOKS_REDIRECT_URI", problem=problem)
+
+
+def _discovery_of(token_url: str, *, environment: Environment) -> str:
+    where = urlsplit(token_url)
+    if where.hostname in LOOPBACK:
+        return f"{where.scheme}://{where.netloc}/.well-known/openid_configuration"
+    return DISCOVERY_SANDBOX if environment is Environment.SANDBOX else DISCOVERY
+
+
 def _pair(body: Mapping[str, object]) -> TokenAnswer | AuthUnknown:
     access, refresh = body.get("access_token"), body.get("refresh_token")
     life_s, refresh_life_s = body.get("expires_in"), body.get("x_refresh_token_expires_in")
@@ -237,11 +328,13 @@ def _pair(body: Mapping[str, object]) -> TokenAnswer | AuthUnknown:
         return AuthUnknown(why="shape_token", sent=True)
     if not (_is_life(life_s) and _is_life(refresh_life_s)):
         return AuthUnknown(why="shape_life", sent=True)
+    hard_s = body.get("x_refresh_token_hard_expires_in")
     return TokenAnswer(
         access_token=access,
         refresh_token=refresh,
         expires_in_s=life_s,
         refresh_expires_in_s=refresh_life_s,
+        hard_expires_in_s=hard_s if _is_life(hard_s) else None,
     )
 
 

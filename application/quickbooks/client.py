@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 import httpx2
 
+from application.catalogue import ReadsUsedUp
 from application.invoices.model import Document, Environment, Kind, Party
 from application.invoices.outcomes import Outcome, Passing, Refused, Unknown
 from application.quickbooks import wire
@@ -22,6 +23,7 @@ from application.world import Gate, World
 
 _T = TypeVar("_T")
 _PATHS = {Kind.INVOICE: "invoice", Kind.CUSTOMER: "customer"}
+_USED_UP = Refused(cause=ReadsUsedUp.cause, passing=Passing.STOP)
 _PARTIES = ("Customer", "Vendor", "Employee")
 
 
@@ -191,7 +193,7 @@ class Client:
         )
         answer = self._exchange.carry(call, permit=permit)
         outcomes = _outcomes(work, answer=answer)
-        self._heed(outcomes)
+        self._heed(outcomes, use=call.use)
         self._world.gate(Gate.ANSWER_CLASSIFIED)
         if is_bundle:
             self._world.gate(Gate.BUNDLE_ANSWERED)
@@ -208,14 +210,28 @@ class Client:
             content=wire.item_bytes(name, income_account_id=income_account_id),
             use=Use.SINGLE,
         )
-        return self._judged(self._exchange.carry(call), read=wire.judge_item)
+        made = self._exchange.carry(call)
+        item = wire.judge_item(made) if isinstance(made, Answer) else made
+        self._heed((item,), use=call.use)
+        return item
 
     # -- reading --------------------------------------------------------------------------------
+    # Each of these returns `Refused("reads_used_up")`, unasked, where that is known.
+
+    def require_reads(self) -> None:
+        """Raise where it is known that reading is in vain.
+
+        Raises:
+            ReadsUsedUp: With the time from which one read may try again.
+        """
+        rest_ms = self._throttle.reads_rest_ms()
+        if rest_ms:
+            raise ReadsUsedUp(until=self._world.clock.later(wait_ms=rest_ms))
 
     def documents_by_number(self, numbers: Sequence[str]) -> LookUp | Refused | Unknown:
         """Look for invoices by number; only numbers that agree to the letter are returned."""
         asked_at = self._world.clock.now()
-        answer = self._query(wire.query_documents(numbers))
+        answer = self.query(wire.query_documents(numbers))
         found = self._judged(answer, read=wire.read_documents)
         if not isinstance(found, tuple):
             return found
@@ -225,7 +241,7 @@ class Client:
 
     def count_numbered(self) -> int | Refused | Unknown:
         """Count the invoices whose number has our form, whoever made them."""
-        return self._judged(self._query(wire.query_own_count()), read=wire.read_count)
+        return self._judged(self.query(wire.query_own_count()), read=wire.read_count)
 
     def document_by_id(self, quickbooks_id: str) -> Document | Missing | Refused | Unknown:
         """Read one invoice."""
@@ -240,7 +256,7 @@ class Client:
         asked_at = self._world.clock.now()
         date: datetime | None = None
         for kind in _PARTIES:
-            answer = self._query(wire.query_parties(kind, name=name))
+            answer = self.query(wire.query_parties(kind, name=name))
             found = self._judged(answer, read=_party_reader(kind))
             if not isinstance(found, tuple):
                 return found
@@ -273,7 +289,7 @@ class Client:
     ) -> tuple[_T, ...] | Refused | Unknown:
         rows: list[_T] = []
         while True:
-            page = self._judged(self._query(query(len(rows) + 1)), read=read)
+            page = self._judged(self.query(query(len(rows) + 1)), read=read)
             if not isinstance(page, tuple):
                 return page
             rows += page
@@ -281,27 +297,37 @@ class Client:
                 return tuple(rows)
 
     def _get(self, path: str) -> Answer | Refused | Unknown:
-        return self._exchange.carry(Call("GET", path, use=Use.READ))
+        return self._read(Call("GET", path, use=Use.READ))
 
-    def _query(self, statement: str) -> Answer | Refused | Unknown:
-        return self._exchange.carry(Call("GET", "query", query={"query": statement}, use=Use.READ))
+    def query(self, statement: str) -> Answer | Refused | Unknown:
+        """Return what a statement finds, as it was answered."""
+        return self._read(Call("GET", "query", query={"query": statement}, use=Use.READ))
+
+    def _read(self, call: Call) -> Answer | Refused | Unknown:
+        return _USED_UP if self._throttle.reads_rest_ms() else self._exchange.carry(call)
 
     def _judged(
         self, answer: Answer | Refused | Unknown, *, read: Callable[[Answer], _T]
     ) -> _T | Refused | Unknown:
+        if answer is _USED_UP:
+            return _USED_UP
         found = read(answer) if isinstance(answer, Answer) else answer
-        self._heed((found,))
+        self._heed((found,), use=Use.READ)
+        if isinstance(found, Refused) and self._throttle.reads_rest_ms():
+            return _USED_UP
         return found
 
-    def _heed(self, found: Sequence[object]) -> None:
+    def _heed(self, found: Sequence[object], *, use: Use) -> None:
         """Let the throttle know what this request says about QuickBooks' state."""
         self._throttle.note(answered=any(_is_an_answer(one) for one in found))
+        if use is Use.READ and not isinstance(found[0], Refused | Unknown):
+            self._throttle.read()
         for one in found:
             if isinstance(one, Refused) and (
                 one.passing is Passing.PAUSE or one.code in PAUSING_CODES
             ):
                 asked = one.retry_after_s
-                self._throttle.pause(asked and self._world.clock.scaled_ms(asked))
+                self._throttle.pause(asked and self._world.clock.scaled_ms(asked), use=use)
                 return
 
 

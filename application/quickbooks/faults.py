@@ -148,8 +148,8 @@ _UNDER_STATUS = {
     FORBIDDEN: frozenset({"120", "130", "3001", "3100", "5020", "5030", "6190", "7001"}),
 }
 _OTHER_WORD = Meaning(Care.UNKNOWN, "rule_without_name")  # a 6000 we cannot read: settle first
-_TXN = re.compile(r"TxnType=(.+?) with TxnId=(\d{1,21})")
-_ID = re.compile(r"\bId=(\d{1,21})")
+_TXN = re.compile(r"TxnType=(.+?) with TxnId=([0-9]{1,21})(?![0-9])")
+_ID = re.compile(r"\bId=([0-9]{1,21})(?![0-9])")
 
 
 def meaning(line: FaultLine, *, status: int) -> Meaning:

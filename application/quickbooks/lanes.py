@@ -9,9 +9,9 @@ from typing import Protocol
 from application.catalogue import Stop
 from application.quickbooks.client import Answered, Bundle, Client, Sending, Single, Work
 from application.quickbooks.throttle import Permit, Throttle, Use
+from application.quickbooks.transport import Road
 from application.world import Gate, World
 
-_MS_A_SECOND = 1000
 _NAP_MS = 1_000
 _BUNDLE_LEAST = 2
 
@@ -21,6 +21,14 @@ class FanOut(Protocol):
 
     def submit(self, job: Callable[[], None], /) -> object:
         """Take a job."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """Another road and other threads than the real ones; whoever hands them in ends them."""
+
+    road: Road
+    fan_out: FanOut
 
 
 class Lanes:
@@ -296,11 +304,8 @@ class _Drain:
             self._backs.put(_Back(work, answered=answered))
 
     def _next_back(self, wait_ms: int) -> _Back | None:
-        try:
-            most_ms = min(wait_ms, self._every_ms, _NAP_MS)
-            return self._backs.get(timeout=most_ms / _MS_A_SECOND)
-        except queue.Empty:
-            return None
+        most_ms = min(wait_ms, self._every_ms, _NAP_MS)
+        return self._world.clock.next_of(self._backs, most_ms=most_ms)
 
     def _taken(self, back: _Back) -> Answered | None:
         self._under_way -= 1

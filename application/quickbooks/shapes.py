@@ -3,12 +3,16 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from decimal import Decimal
+from decimal import Context, Decimal
 
 from application.invoices.model import Document, Party
 
 _ID_MAX = 30  # Intuit documents 21 digits
-_MONEY_DIGITS_MAX = 18
+_MONEY_PLACES_MAX = 18  # the first digit that counts, before the point and behind it
+_MONEY_DIGITS_MAX = 28
+# The difference of two such amounts, with no digit lost: a total that differs in the last of
+# them is another total.
+_EXACT = Context(prec=64)
 
 
 class Misshapen(Exception):
@@ -80,14 +84,16 @@ def document_of(row: object) -> Document:
         raise Misshapen(name="status")
     tax = entry.get("TxnTaxDetail")
     total = _money(entry.get("TotalAmt"), name="TotalAmt")
-    total_tax = _money(tax.get("TotalTax", 0), name="TotalTax") if isinstance(tax, dict) else 0
+    total_tax = (
+        _money(tax.get("TotalTax", 0), name="TotalTax") if isinstance(tax, dict) else Decimal()
+    )
     number = entry.get("DocNumber")
     return Document(
         quickbooks_id=_id(entry.get("Id"), name="Id"),
         sync_token=_id(entry.get("SyncToken"), name="SyncToken"),
         doc_number=number if isinstance(number, str) else None,
         customer_id=_reference(entry, name="CustomerRef"),
-        total=total - total_tax,
+        total=_EXACT.subtract(total, total_tax),
         dated=_date(entry.get("TxnDate"), name="TxnDate"),
         created_at=_created_at(entry.get("MetaData")),
         voided=_is_void(entry, total=total),
@@ -226,7 +232,9 @@ def _money(value: object, *, name: str) -> Decimal:
         raise Misshapen(name=name)
     amount = Decimal(value)
     # A huge exponent would fill the memory as soon as somebody writes the number out.
-    if amount.adjusted() > _MONEY_DIGITS_MAX or amount.adjusted() < -_MONEY_DIGITS_MAX:
+    if amount.adjusted() > _MONEY_PLACES_MAX or amount.adjusted() < -_MONEY_PLACES_MAX:
+        raise Misshapen(name=name)
+    if len(amount.as_tuple().digits) > _MONEY_DIGITS_MAX:
         raise Misshapen(name=name)
     return amount
 
@@ -242,9 +250,9 @@ def _created_at(value: object) -> datetime | None:
     text = value.get("CreateTime") if isinstance(value, dict) else None
     try:
         created = datetime.fromisoformat(text) if isinstance(text, str) else None
-    except ValueError:
+        return None if created is None or created.tzinfo is None else created.astimezone(UTC)
+    except (ValueError, OverflowError):
         return None
-    return None if created is None or created.tzinfo is None else created.astimezone(UTC)
 
 
 def _is_void(entry: Mapping[str, object], *, total: Decimal) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from application.catalogue import RateLimited
+from application.quickbooks.meter import AGAIN_S, ReadMeter
 from application.world import World
 
 _RATE_BACK = 5  # bundles a minute given back after each clean while
@@ -33,6 +34,7 @@ class Spent:
     bundles: tuple[int, ...] = ()
     paused_until: int = 0
     kept_at: int = 0
+    reads_refused: int = 0  # in a row, a rest apart
 
 
 class Permit:
@@ -117,6 +119,7 @@ class Throttle:
         self._breaker = _Breaker(
             after=breaker_after, first_ms=scaled(breaker_min_s), most_ms=scaled(breaker_most_s)
         )
+        self._meter = ReadMeter(again_ms=scaled(AGAIN_S))
         self._requests: list[int] = []
         self._bundles: list[int] = []
         self._open_requests = self._open_bundles = self._in_flight = 0
@@ -145,6 +148,11 @@ class Throttle:
         """Return how much longer the company rests after a 429; 0 when it does not."""
         with self._lock:
             return max(0, self._paused_until_ms - self._now())
+
+    def reads_rest_ms(self) -> int:
+        """Return how long nothing should be read, the month's reads being used up; else 0."""
+        with self._lock:
+            return self._meter.rest_ms(self._now())
 
     def wait_ms(self, use: Use, *, beside_bundles: bool = False) -> int:
         """Return how long until such a request may go; 0 = now.
@@ -188,20 +196,36 @@ class Throttle:
             clock.sleep_ms(min(wait_ms, _NAP_MS))
         return permit
 
-    def pause(self, wait_ms: int | None = None) -> None:
+    def pause(self, wait_ms: int | None = None, *, use: Use = Use.SINGLE) -> None:
         """Let the company rest after a 429, and let the bundles go half as often.
+
+        Where only reads are refused, rest after rest, nothing but reading rests.
 
         Args:
             wait_ms: What QuickBooks asked for, up to the longest pause; None = the usual one.
+            use: What was refused.
         """
         with self._lock:
             now = self._now()
             rest = self._pause_ms if wait_ms is None else min(wait_ms, self._pause_most_ms)
+            if use is not Use.READ:
+                self._meter.passed()
+            elif self._meter.read_refused(now, rests_until=now + rest):
+                self._keep(at_once=True)
+                return
             if now >= self._paused_until_ms:  # ten answers of one burst are one refusal
                 self._bundles_now = max(1, self._bundle_rate(now) // 2)
                 self._halved_at_ms = now
             self._paused_until_ms = max(self._paused_until_ms, now + rest)
             self._keep(at_once=True)
+
+    def read(self) -> None:
+        """Note that a read was answered, so reads are granted."""
+        with self._lock:
+            refused = self._meter.refused
+            self._meter.passed()
+            if refused:
+                self._keep(at_once=True)
 
     def note(self, *, answered: bool) -> None:
         """Count towards the breaker whether a request brought an answer we can use."""
@@ -282,6 +306,7 @@ class Throttle:
                 bundles=tuple(epoch + at for at in self._bundles),
                 paused_until=epoch + self._paused_until_ms,
                 kept_at=epoch + now,
+                reads_refused=self._meter.refused,
             )
         )
 
@@ -299,6 +324,10 @@ class Throttle:
         self._requests = [min(now, away + at) for at in requests]
         self._bundles = [min(now, away + at) for at in bundles]
         self._paused_until_ms = min(away + spent.paused_until, now + self._pause_most_ms)
+        # One read of this process tries whether more were granted: whoever asked for them sees it.
+        self._meter = ReadMeter(
+            again_ms=self._world.clock.scaled_ms(AGAIN_S), refused=spent.reads_refused
+        )
         self._forget(now)
 
     def _epoch_ms(self) -> int:

@@ -6,11 +6,13 @@ import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import cache
 from typing import cast
 from urllib.parse import urlsplit
 
 import httpcore2
 import httpx2
+from typing_extensions import override
 
 from application.catalogue import WrongEnvironment
 from application.invoices.model import Environment
@@ -95,6 +97,7 @@ class Road(httpx2.HTTPTransport):
         connections_max: Open connections at most.
         idle_ms: Longest time a connection is kept without use.
         unacknowledged_ms: Bytes nobody acknowledged for so long are not delivered later.
+        backend: Opens connections; the system's sockets when absent.
     """
 
     def __init__(
@@ -104,17 +107,55 @@ class Road(httpx2.HTTPTransport):
         connections_max: int = 10,
         idle_ms: int = 15_000,
         unacknowledged_ms: int = 5_000,
+        backend: httpcore2.NetworkBackend | None = None,
     ) -> None:
-        context = httpx2.create_ssl_context(trust_env=False)
+        context = _trusted()
         super().__init__(verify=context, trust_env=False)
-        self._pool = httpcore2.ConnectionPool(
+        self._pool = _Pool(
             ssl_context=context,
             max_connections=connections_max,
             max_keepalive_connections=connections_max,
             keepalive_expiry=idle_ms / _MS_A_SECOND,
-            network_backend=cast(httpcore2.NetworkBackend, _Lines(clock)),
+            network_backend=cast(httpcore2.NetworkBackend, _Lines(clock, backend=backend)),
             socket_options=_socket_options(unacknowledged_ms),
         )
+
+
+class _Pool(httpcore2.ConnectionPool):
+    """Keeps open connections, but none that said more than it was asked."""
+
+    @override
+    def create_connection(self, origin: httpcore2.Origin) -> httpcore2.ConnectionInterface:
+        connection = super().create_connection(origin)
+        return cast(httpcore2.ConnectionInterface, _Kept(connection))
+
+
+class _Kept:
+    """One connection of the pool, with the shape of `httpcore2.ConnectionInterface`."""
+
+    def __init__(self, connection: httpcore2.ConnectionInterface) -> None:
+        self._connection = connection
+
+    def has_expired(self) -> bool:
+        """Return whether it must not carry another request.
+
+        Bytes behind an answer stay in the connection's parser, where nobody sees them, and would
+        be read as the answer to the next request: a refusal of an invoice that QuickBooks takes.
+        """
+        inner = getattr(self._connection, "_connection", None)  # None until it is open
+        state = getattr(inner, "_h11_state", None)
+        said_more = inner is not None and (state is None or bool(state.trailing_data[0]))
+        return said_more or self._connection.has_expired()
+
+    def __getattr__(self, name: str) -> object:
+        """Leave the rest to the connection itself."""
+        return getattr(self._connection, name)
+
+
+@cache
+def _trusted() -> ssl.SSLContext:
+    """Return whom we trust; reading the system's certificates takes longer than a request."""
+    return httpx2.create_ssl_context(trust_env=False)
 
 
 class _Lines:
@@ -123,9 +164,9 @@ class _Lines:
     It has the shape of `httpcore2.NetworkBackend`, as `_Line` has that of `NetworkStream`.
     """
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, *, backend: httpcore2.NetworkBackend | None) -> None:
         self._clock = clock
-        self._backend = httpcore2.SyncBackend()
+        self._backend = backend or httpcore2.SyncBackend()
 
     def connect_tcp(
         self,
@@ -152,14 +193,35 @@ class _Line:
     def __init__(self, stream: httpcore2.NetworkStream, *, clock: Clock) -> None:
         self._stream = stream
         self._clock = clock
+        self._asking = False
 
     def read(self, max_bytes: int, timeout: object = None) -> bytes:  # noqa: ARG002 - httpcore2 names it; the deadline decides
+        self._asking = False
         left = _left_ms(self._clock, late=httpcore2.ReadTimeout)
         return self._stream.read(max_bytes, timeout=left and left / _MS_A_SECOND)
 
     def write(self, buffer: bytes, timeout: object = None) -> None:  # noqa: ARG002 - httpcore2 names it; the deadline decides
         left = _left_ms(self._clock, late=httpcore2.WriteTimeout)
+        if not self._asking and self._already_answered():
+            raise httpcore2.ReadError
+        self._asking = True
         self._stream.write(buffer, timeout=left and left / _MS_A_SECOND)
+
+    def _already_answered(self) -> bool:
+        """Return whether the other side spoke or went before our first byte.
+
+        What it said cannot be about a request it had not seen. Reading is the only way to tell:
+        under TLS a readable socket may hold nothing but the session's own records.
+        """
+        line = self._stream.get_extra_info("socket")
+        line.settimeout(0)
+        try:
+            line.recv(1)
+        except (BlockingIOError, ssl.SSLWantReadError):
+            return False
+        except OSError:
+            return True
+        return True
 
     def start_tls(
         self,
@@ -211,6 +273,8 @@ def _body(response: httpx2.Response) -> bytes:
             raise Broken(why="encoding") from None
         if len(body) > BODY_BYTES_MAX or (unpack and unpack.unconsumed_tail):
             raise Broken(why="size")
+        if unpack and unpack.unused_data:
+            raise Broken(why="encoding")  # it would be kept, however much of it came
     if unpack and body and not unpack.eof:
         raise Broken(why="cut")
     return bytes(body)

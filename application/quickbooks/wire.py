@@ -279,7 +279,7 @@ def _readable(answer: Answer) -> dict[str, object] | Refused | Unknown:
 
 def _not_ok(answer: Answer, *, lines: Sequence[FaultLine] | None, mixed: bool) -> Refused | Unknown:
     if answer.status not in _FAULTS_READ:
-        limited = lines and all(line.code == _LIMIT_REACHED for line in lines)
+        limited = lines and not mixed and all(line.code == _LIMIT_REACHED for line in lines)
         return _limited(answer) if limited else _lost(answer)
     if lines is None:
         return _challenged(answer) or _strange(answer, why=f"status_{answer.status}")

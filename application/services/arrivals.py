@@ -84,6 +84,7 @@ class Arrivals:
                 )
             )
         self._lost(unclear, state=state)
+        state.let_go(sending.intent_id for sending in answered.sendings)
 
     def _sort(
         self,
@@ -298,8 +299,14 @@ class Arrivals:
         if not unclear:
             return
         ids = [held.plan.invoice.id for held, _ in unclear]
+        # These looks are part of taking an answer in: a run that is asked to stop makes them.
         settled = self._settling.settle(
-            realm=state.trip.realm, sender=sender, sending=True, only=ids, now=True
+            realm=state.trip.realm,
+            sender=sender,
+            pulse=replace(state.trip.pulse, stop=lambda: False),
+            sending=True,
+            only=ids,
+            now=True,
         )
         for one in ids:
             if one in settled.confirmed:

@@ -1,24 +1,17 @@
 """doctor: each start-up, MIS, store and QuickBooks check, with the fix beside it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import suppress
 
-from application.catalogue import Stop, explain
+from application.catalogue import Stop, StoreUnavailable, explain
 from application.mis.reader import MisReader
 from application.quickbooks.client import Client
 from application.services.connection import Connection
+from application.services.looks import DOCTOR, DOCTOR_MIS, Check, Looks
+from application.services.preflight import Preflight
 from application.store.audit import Audit
 
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One thing that was looked at."""
-
-    name: str
-    result: str  # ok, warn or fail
-    text: str
-    remedy: str | None = None
-    cause: str | None = None
+__all__ = ["Check", "Checks"]
 
 
 class Checks:
@@ -32,21 +25,39 @@ class Checks:
         client: Callable[[], Client],
         audit: Audit,
         shown: Callable[[], list[Check]],
+        preflight: Preflight,
+        looks: Looks,
     ) -> None:
         self._reader = reader
         self._connection = connection
         self._client = client
         self._audit = audit
         self._shown = shown
+        self._preflight = preflight
+        self._looks = looks
 
     def all(self) -> list[Check]:
         """Return every check; one that cannot be made is a failed one, never a passed one."""
-        return [
+        mis = self.mis()
+        found = [
             *self._shown(),
-            *self._guarded("MIS", self._mis),
+            *mis,
             *self._guarded("Audit log", self._chain),
+            *self._guarded("Encryption keys", self._keys),
             *self._guarded("QuickBooks", self._quickbooks),
         ]
+        self._keep(DOCTOR, found)
+        return found
+
+    def mis(self) -> list[Check]:
+        """Return the checks of the MIS alone."""
+        found = self._guarded("MIS", self._mis)
+        self._keep(DOCTOR_MIS, found)
+        return found
+
+    def _keep(self, name: str, found: list[Check]) -> None:
+        with suppress(StoreUnavailable):  # what was found is told all the same
+            self._looks.keep(name, found)
 
     def _guarded(self, name: str, look: Callable[[], list[Check]]) -> list[Check]:
         try:
@@ -74,21 +85,21 @@ class Checks:
             )
         ]
 
+    def _keys(self) -> list[Check]:
+        keys = self._connection.keys()
+        if keys.older_in_use:
+            return [
+                Check(
+                    "Encryption keys",
+                    "warn",
+                    "something rests under an older key; keep that key in ENCRYPTION_KEYS",
+                    "Start `feebridge serve` again: it seals everything under the newest key.",
+                )
+            ]
+        if keys.count > 1:
+            text = "everything rests under the newest key; the older ones may go"
+            return [Check("Encryption keys", "ok", text)]
+        return [Check("Encryption keys", "ok", "one key, and everything rests under it")]
+
     def _quickbooks(self) -> list[Check]:
-        realm = self._connection.realm()
-        profile = self._connection.read_company(self._client())
-        checks = [
-            Check(
-                "QuickBooks",
-                "ok",
-                f"connected to {profile.name} ({realm.environment.value.upper()})",
-            )
-        ]
-        if not profile.custom_numbers:
-            told = explain("custom_numbers_off", {})
-            checks.append(Check("Transaction numbers", "warn", told.why, told.remedy, told.code))
-        if profile.books_closed_until:
-            checks.append(
-                Check("Closing date", "ok", f"books closed to {profile.books_closed_until}")
-            )
-        return checks
+        return self._preflight.look(self._client())

@@ -1,6 +1,6 @@
 """Pages of invoices across: claim, check, refer, freeze, send, record."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from application.catalogue import LeaseLost, MisUnavailable, Stop, StoreUnavailable
@@ -121,14 +121,14 @@ class Crossing:
         trip = state.trip
 
         def stopping() -> bool:
-            return state.stopped_by is not None or trip.stop()
+            return state.stopped_by is not None or trip.pulse.stop()
 
         try:
             for answered in self._lanes.drain(
                 pages,
                 both=trip.both if both is None else both,
                 about_to_send=lambda work: self._recording.sending(work, sender=trip.sender),
-                every=trip.every,
+                every=trip.pulse.every,
                 stop=stopping,
             ):
                 self._arrive(answered, state=state)
@@ -187,7 +187,7 @@ class Crossing:
         cause_gone: Collection[int],
     ) -> Iterator[Sequence[Sending]]:
         for ids in pages:
-            if state.trip.stop():
+            if state.trip.pulse.stop():
                 return
             yield self._prepare(ids, state=state, cause_gone=cause_gone)
 
@@ -285,9 +285,7 @@ class Crossing:
         self._world.gate(Gate.REREAD_BY_ID)
         invoice_id = plan.invoice.id
         if isinstance(found, Refused | Unknown):
-            state.claimed.pop(invoice_id, None)
-            self._recording.release(token, ids=[invoice_id], sender=state.trip.sender)
-            state.end(Ended(invoice_id, freed=True))
+            self._give_back({invoice_id: self._world.clock.now()}, token=token, state=state)
         elif (
             isinstance(found, Document)
             and intent.facts is not None
@@ -331,9 +329,7 @@ class Crossing:
         self._recording.refuse(refusals, sender=state.trip.sender)
         for refusal in refusals:
             state.end(ended_by(refusal))
-        self._recording.release(token, ids=list(parked), sender=state.trip.sender)
-        for one, until in parked.items():
-            state.end(Ended(one, freed=True, parked_until=until))
+        self._give_back(parked, token=token, state=state)
         return ready
 
     def _freeze(
@@ -367,15 +363,21 @@ class Crossing:
         doubtful = [
             one for one in held if state.trip.cold or _in_conflict(intents.get(one.intent.key))
         ]
-        settled = self._look_first(doubtful, state=state) if doubtful else set()
+        settled = self._look_first(doubtful, token=token, state=state) if doubtful else set()
         return [one for one in held if one.intent.id not in settled]
 
-    def _look_first(self, held: Sequence[Held], *, state: State) -> set[int]:
+    def _look_first(self, held: Sequence[Held], *, token: str, state: State) -> set[int]:
         """Search for numbers that may be taken; return the intents this decided."""
         answer = self._client.documents_by_number([one.intent.key for one in held])
         self._world.gate(Gate.SETTLE_ASKED)
         if isinstance(answer, Refused | Unknown):
-            return set()  # the send itself still meets the number check and is settled
+            # The company may allow a number twice: then nothing but this look keeps us from it.
+            now = self._world.clock.now()
+            again = {one.plan.invoice.id: now for one in held}
+            self._give_back(again, token=token, state=state)
+            if state.trip.cold:
+                self._client.require_reads()
+            return {one.intent.id for one in held}
         decided: set[int] = set()
         for one in held:
             found = [doc for doc in answer.documents if doc.doc_number == one.intent.key]
@@ -383,6 +385,12 @@ class Crossing:
                 self._arrivals.compare(one, found=found, adopted=True, tid=None, state=state)
                 decided.add(one.intent.id)
         return decided
+
+    def _give_back(self, parked: Mapping[int, datetime], *, token: str, state: State) -> None:
+        """Free rows of which nothing was sent; each waits until it may be tried again."""
+        self._recording.release(token, ids=list(parked), sender=state.trip.sender)
+        for one, until in parked.items():
+            state.end(Ended(one, freed=True, parked_until=until))
 
 
 def _in_conflict(intent: Intent | None) -> bool:

@@ -22,6 +22,7 @@ from application.invoices.outcomes import (
     Refused,
     Unknown,
     absence_counts_from,
+    clocks_agree,
 )
 from application.invoices.retries import Step, next_step, stop_for, wait_before_ms
 from application.quickbooks import wire
@@ -63,6 +64,14 @@ Answer = Linked | Blocked | Parked
 
 
 @dataclass(frozen=True, slots=True)
+class Nobody:
+    """QuickBooks was asked and has nobody of that name."""
+
+    asked_at: datetime
+    believable: bool  # its clock and ours agree, so a wait measured by ours counts
+
+
+@dataclass(frozen=True, slots=True)
 class Errand:
     """What one page of customers is sent with."""
 
@@ -85,6 +94,7 @@ class _Round:
     answers: dict[str, Answer] = field(default_factory=dict)
     intents: dict[int, Intent] = field(default_factory=dict)
     attempts: dict[int, int] = field(default_factory=dict)
+    created: list[tuple[Intent, Party]] = field(default_factory=list)  # by the answer in hand
 
 
 class Customers:
@@ -195,8 +205,10 @@ class Customers:
             stop=errand.stop,
         ):
             self._world.gate(Gate.CUSTOMER_ANSWERED)
+            work.created = []
             for sending, outcome in zip(answered.sendings, answered.outcomes, strict=True):
                 self._judge(sending, outcome=outcome, work=work, errand=errand)
+            work.answers |= self._link(work.created, errand=errand)
         for sending in self._lanes.unsent():
             until = self._world.clock.now()
             work.answers.setdefault(sending.key, Parked(until))
@@ -204,40 +216,40 @@ class Customers:
     def _judge(self, sending: Sending, *, outcome: Outcome, work: _Round, errand: Errand) -> None:
         intent = work.intents[sending.intent_id]
         if isinstance(outcome, Ok):
-            work.answers[sending.key] = self._created(intent, outcome=outcome, errand=errand)
+            party = outcome.found
+            if isinstance(party, Party) and party.display_name == intent.key:
+                work.created.append((intent, party))
+                return
+            other = Unknown("answer_mismatch")
+            work.answers[sending.key] = self._unclear(intent, outcome=other, errand=errand)
         elif isinstance(outcome, Unknown):
             work.answers[sending.key] = self._unclear(intent, outcome=outcome, errand=errand)
         else:
             self._refused(intent, outcome=outcome, work=work, errand=errand)
 
-    def _created(self, intent: Intent, *, outcome: Ok, errand: Errand) -> Answer:
-        party = outcome.found
-        if not isinstance(party, Party) or party.display_name != intent.key:
-            return self._unclear(intent, outcome=Unknown("answer_mismatch"), errand=errand)
-        return self._link(intent, party=party, adopted=False, errand=errand)
-
     def _link(
-        self, intent: Intent | None, *, party: Party, adopted: bool, errand: Errand
-    ) -> Answer:
+        self, created: Sequence[tuple[Intent, Party]], *, errand: Errand
+    ) -> dict[str, Answer]:
+        """Make the receipts of one answer durable, then the links; both for all together."""
+        if not created:
+            return {}
+        receipts = [_receipt(intent, party=party, adopted=False) for intent, party in created]
+        self._journal.confirmed(receipts, lease=errand.lease, by=errand.by)
+        ids = {intent.key: party.quickbooks_id for intent, party in created}
+        self._links.link_created(errand.realm.tag, ids, by=errand.by, lease=errand.lease)
+        self._world.gate(Gate.CUSTOMER_LINKED)
+        return {code: Linked(one) for code, one in ids.items()}
+
+    def _adopt(self, intent: Intent | None, *, party: Party, errand: Errand) -> Answer:
         code = party.display_name
         if intent is not None:
-            self._journal.confirmed(
-                [
-                    Receipt(
-                        intent_id=intent.id,
-                        quickbooks_id=party.quickbooks_id,
-                        sync_token=party.sync_token,
-                        adopted=adopted,
-                    )
-                ],
-                lease=errand.lease,
-                by=errand.by,
-            )
+            receipt = _receipt(intent, party=party, adopted=True)
+            self._journal.confirmed([receipt], lease=errand.lease, by=errand.by)
         self._links.link(
             errand.realm.tag,
             code,
             party.quickbooks_id,
-            adopted=adopted,
+            adopted=True,
             by=errand.by,
             lease=errand.lease,
         )
@@ -257,8 +269,8 @@ class Customers:
         )
         if not outcome.look_now:
             return Parked(absent_from)
-        answer = self._look(intent.key, errand=errand, intent=intent)
-        return answer if answer is not None else Parked(absent_from)
+        seen = self._look(intent.key, errand=errand, intent=intent)
+        return Parked(absent_from) if seen is None or isinstance(seen, Nobody) else seen
 
     def _refused(self, intent: Intent, *, outcome: Refused, work: _Round, errand: Errand) -> None:
         work.attempts[intent.id] = work.attempts.get(intent.id, 0) + (
@@ -325,16 +337,19 @@ class Customers:
 
     def _settle(self, intent: Intent, *, work: _Round, errand: Errand) -> Answer:
         """Find out what became of an earlier unclear creation of this customer."""
+        errand.every()
         if intent.state is IntentState.SENDING:
             intent = self._orphan(intent, errand=errand)
-        answer = self._look(intent.key, errand=errand, intent=intent)
-        if answer is not None:
-            return answer
+        seen = self._look(intent.key, errand=errand, intent=intent)
         now = self._world.clock.now()
         absent_from = intent.absent_from or now
-        self._journal.look(intent.id, at=now)
-        if now < absent_from or intent.looks == 0:
-            return Parked(absent_from)
+        if seen is None:
+            return Parked(max(absent_from, now))
+        if not isinstance(seen, Nobody):
+            return seen
+        self._journal.look(intent.id, at=seen.asked_at)
+        if seen.asked_at < absent_from or intent.looks == 0 or not seen.believable:
+            return Parked(max(absent_from, now))
         self._journal.absent([intent.id], again=True, lease=errand.lease, by=errand.by)
         work.intents[intent.id] = intent
         self._drain(iter([[_sending(intent)]]), work=work, errand=errand)
@@ -356,8 +371,10 @@ class Customers:
         kept = self._journal.intents_of(errand.realm.tag, kind=Kind.CUSTOMER, keys=[intent.key])
         return kept[intent.key]
 
-    def _look(self, code: str, *, errand: Errand, intent: Intent | None = None) -> Answer | None:
-        """Search QuickBooks for a name: a link, a reason why not, or None when it is not there."""
+    def _look(
+        self, code: str, *, errand: Errand, intent: Intent | None = None
+    ) -> Answer | Nobody | None:
+        """Search QuickBooks for a name: a link, why not, or nobody; None: it cannot be asked."""
         found = self._client.parties_named(code)
         if isinstance(found, Refused | Unknown):
             return None
@@ -366,9 +383,10 @@ class Customers:
         if len(exact) == 1:
             owner = self._links.payer_of(errand.realm.tag, exact[0].quickbooks_id)
             if owner in {None, code}:
-                return self._link(intent, party=exact[0], adopted=True, errand=errand)
+                return self._adopt(intent, party=exact[0], errand=errand)
         if not found.parties:
-            return None
+            believable = clocks_agree(found.asked_at, found.server_date)
+            return Nobody(found.asked_at, believable)
         inactive = [one for one in found.parties if one.kind == "Customer" and not one.active]
         cause = (
             "customer_inactive"
@@ -378,6 +396,15 @@ class Customers:
         if intent is not None:
             self._close(intent, outcome=Refused(cause), errand=errand)
         return Blocked(Refused(cause))
+
+
+def _receipt(intent: Intent, *, party: Party, adopted: bool) -> Receipt:
+    return Receipt(
+        intent_id=intent.id,
+        quickbooks_id=party.quickbooks_id,
+        sync_token=party.sync_token,
+        adopted=adopted,
+    )
 
 
 def _sending(intent: Intent) -> Sending:

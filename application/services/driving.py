@@ -1,25 +1,33 @@
-"""One run under the lease: opened, kept alive, counted, closed."""
+"""One run under the lease: opened, kept alive, counted, closed or put down."""
 
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import count
 
-from application.catalogue import LeaseLost, RealmBusy, Stop
-from application.invoices.model import Realm
+from application.catalogue import LeaseLost, RealmBusy, Stop, explain
+from application.invoices.model import Realm, doc_number
 from application.logs import Logs
 from application.mis.reader import MisReader
 from application.services.company import Company
 from application.services.progress import Progress
-from application.services.recording import Sender
+from application.services.recording import Pulse, Sender
 from application.services.reports import Caller, Order, Report
 from application.services.trips import Ended
 from application.store.audit import Actor
-from application.store.leases import Lease, Leases
+from application.store.leases import Lease, LeaseRecord, Leases
 from application.store.runs import Run, Runs
+from application.store.tables import Clash
 from application.world import Gate, Waits, World
 
 COUNT_EVERY_MS = 500
+ASK_EVERY_MS = 200
+SETTLING_MOST_MS = 30_000
+PACE_OVER = timedelta(minutes=5)
+NAMED_MOST = 1_000  # a larger run names its failures only
+NEWS_MOST = 500
+News = tuple[str, Mapping[str, object]]
 
 
 @dataclass(slots=True)
@@ -34,19 +42,32 @@ class Drive:
     report: Report
     renewed_at: datetime
     counted_at: datetime
-    asked_to_stop: bool = False
+    wish: str | None = None  # a person's pause or cancel; stop: this process ends; window: closed
+    throttled_ms: int = 0
+    paused: bool = False
     parked: dict[int, datetime] = field(default_factory=dict)  # invoice -> when to try again
     unclear: dict[int, datetime] = field(default_factory=dict)  # invoice -> when it is decided
+    news: deque[News] = field(default_factory=lambda: deque(maxlen=NEWS_MOST))
+    pace: deque[tuple[datetime, int]] = field(default_factory=deque)
+
+    @property
+    def asked_to_stop(self) -> bool:
+        """Whether nothing more should be claimed."""
+        return self.wish is not None
 
     def take(self, one: Ended) -> None:
         """Count one invoice; one that was unclear before counts where it belongs now."""
-        if self.unclear.pop(one.invoice_id, None) is not None:
+        settled = self.unclear.pop(one.invoice_id, None) is not None
+        if settled:
             self.report.forget_unclear()
         self.report.take(one)
         if one.parked_until is not None:
             self.parked[one.invoice_id] = one.parked_until
         elif one.unsettled_until is not None:
             self.unclear[one.invoice_id] = one.unsettled_until
+        decided = not one.freed and one.unsettled_until is None
+        if decided and (settled or one.cause or self.report.total <= NAMED_MOST):
+            self.news.append(_news(one, settled=settled))
 
     @property
     def sender(self) -> Sender:
@@ -91,21 +112,42 @@ class Driving:
         self._while_waiting = while_waiting
         self._numbers = count(1)
 
+    @property
+    def holder(self) -> str:
+        """Host and process."""
+        return self._holder
+
     def open(self, order: Order, *, realm: Realm, caller: Caller) -> Drive:
-        """Take the lease and open a run under it.
+        """Take the lease and open a run of this process under it.
 
         Raises:
-            RealmBusy: Another sender is at work.
+            RealmBusy: Another sender is at work, or a long run of the realm has not ended.
         """
-        busy = self._leases.active(realm.tag)
-        if busy is not None and busy.live:
+        busy = self._busy(realm)
+        if busy is not None:
             raise RealmBusy(run_id=busy.run_id, until=busy.until, holder=busy.holder)
+        long = self._runs.sole(realm.tag)
+        if long is not None and not order.small and long.cause != "outcome_unknown":
+            raise RealmBusy(run_id=long.id, state=long.state, holder=long.holder)
         run = self.note_run(order, realm=realm, caller=caller, state="running")
         try:
             return self.with_lease(run, order=order, realm=realm, caller=caller)
         except RealmBusy as stop:
             self._runs.finish(run.id, state="cancelled", cause=stop.cause, by=caller.by)
             raise
+
+    def _busy(self, realm: Realm) -> LeaseRecord | None:
+        """Return who sends now; a look for unclear answers is waited out, it is over soon."""
+        waited_ms = 0
+        while True:
+            busy = self._leases.active(realm.tag)
+            if busy is None or not busy.live:
+                return None
+            run = self._runs.get(busy.run_id) if busy.run_id is not None else None
+            if run is None or run.kind != "settle" or waited_ms >= SETTLING_MOST_MS:
+                return busy
+            self._world.clock.sleep_ms(ASK_EVERY_MS)
+            waited_ms += ASK_EVERY_MS
 
     def note_run(self, order: Order, *, realm: Realm, caller: Caller, state: str) -> Run:
         """Write down that a run was asked for, before anything happens."""
@@ -114,11 +156,7 @@ class Driving:
             kind=order.kind,
             state=state,
             by=caller.by,
-            arguments={
-                "batch_size": order.batch_size,
-                "max_batches": order.batches_max,
-                "ids": list(order.ids) if order.ids is not None else None,
-            },
+            arguments=order.arguments,
             cut_off_id=self._reader.highest_id(),
             realm_tag=realm.tag,
             environment=realm.environment.value,
@@ -136,6 +174,11 @@ class Driving:
         """
         lease = self._leases.take(realm.tag, run_id=run.id, holder=self._holder)
         self._world.gate(Gate.LEASE_ACQUIRED)
+        return self._begun(run, order=order, realm=realm, caller=caller, lease=lease)
+
+    def _begun(
+        self, run: Run, *, order: Order, realm: Realm, caller: Caller, lease: Lease
+    ) -> Drive:
         now = self._world.clock.now()
         by = Actor(
             name=caller.by.name,
@@ -157,6 +200,32 @@ class Driving:
         self._while_waiting(lambda: self.tick(drive))
         return drive
 
+    def enter(
+        self,
+        run: Run,
+        *,
+        realm: Realm,
+        stop: Callable[[], bool],
+        watch: Callable[[Report], None],
+    ) -> Drive | None:
+        """Take the lease for the next part of a durable run; None where it is in other hands.
+
+        Raises:
+            RealmBusy: Another sender is at work.
+        """
+        lease = self._leases.take(realm.tag, run_id=run.id, holder=self._holder)
+        self._world.gate(Gate.LEASE_ACQUIRED)
+        ours = self._runs.enter(run.id, turn=run.turn, holder=self._holder, by=run.by)
+        if ours is None:
+            self._release(lease)
+            return None
+        caller = Caller(by=run.by, stop=stop, watch=watch)
+        drive = self._begun(ours, order=Order.of(ours), realm=realm, caller=caller, lease=lease)
+        drive.throttled_ms = ours.throttled_ms
+        drive.report.total = ours.total
+        drive.report.started_at = ours.started_at
+        return drive
+
     def token(self, drive: Drive) -> str:
         """Return a fresh claim token: ASCII, at most 120 characters, never used twice."""
         return (f"fb1.{drive.realm.tag}.{drive.lease.ulid}.{next(self._numbers)}.{self._holder}")[
@@ -170,21 +239,44 @@ class Driving:
             drive.lease = self._leases.renew(drive.lease)
             drive.renewed_at = now
             self._world.gate(Gate.LEASE_RENEWED)
-        drive.report.paused_ms = self._paused_ms()
+        self._note_pause(drive, now=now)
         if now - drive.counted_at >= timedelta(milliseconds=COUNT_EVERY_MS):
             drive.counted_at = now
-            self.count(drive)
-            drive.asked_to_stop |= self._runs.asked(drive.run.id) in {"pause", "cancel"}
+            self.count(drive, now=now)
+            drive.wish = self._runs.asked(drive.run.id) or drive.wish
         drive.caller.watch(drive.report)
+
+    def pulse(self, drive: Drive) -> Pulse:
+        """Return what keeps this run's lease alive while QuickBooks is asked again and again."""
+        return Pulse(every=lambda: self.tick(drive), stop=lambda: self.stopping(drive))
+
+    def _note_pause(self, drive: Drive, *, now: datetime) -> None:
+        left_ms = self._paused_ms()
+        drive.report.paused_ms = left_ms
+        if left_ms and not drive.paused:
+            drive.throttled_ms += left_ms
+            until = now + timedelta(milliseconds=left_ms)
+            told = {"run_id": drive.run.id, "seconds": -(-left_ms // 1000)}
+            self._logs.event("run.throttled", run_id=drive.run.id, paused_ms=left_ms)
+            drive.news.append(("run.throttled", {**told, "until": until.isoformat()}))
+        drive.paused = bool(left_ms)
 
     def stopping(self, drive: Drive) -> bool:
         """Return whether the run should claim nothing more."""
-        drive.asked_to_stop |= drive.caller.stop()
+        if drive.wish is None and drive.caller.stop():
+            drive.wish = "stop"
+        until = drive.order.until
+        if drive.wish is None and until is not None and self._world.clock.now() >= until:
+            drive.wish = "window"
         return drive.asked_to_stop
 
-    def count(self, drive: Drive) -> None:
-        """Make the run's figures visible to every door."""
+    def count(self, drive: Drive, *, now: datetime | None = None) -> None:
+        """Make the run's figures and news visible to every door."""
         report = drive.report
+        news = list(drive.news)
+        drive.news.clear()
+        if now is not None:
+            news.append(("run.progress", self._progressed(drive, now=now)))
         self._runs.count(
             drive.run.id,
             total=report.total,
@@ -192,31 +284,74 @@ class Driving:
             successful=report.successful,
             failed=report.failed,
             unsettled=report.unsettled,
+            throttled_ms=drive.throttled_ms,
+            events=news,
         )
 
+    def _progressed(self, drive: Drive, *, now: datetime) -> dict[str, object]:
+        report = drive.report
+        drive.pace.append((now, report.processed))
+        while now - drive.pace[0][0] > PACE_OVER:
+            drive.pace.popleft()
+        since, before = drive.pace[0]
+        gone_ms = (now - since) // timedelta(milliseconds=1)
+        met = report.processed - before
+        left = max(0, report.total - report.processed)
+        return {
+            "run_id": drive.run.id,
+            "processed": report.processed,
+            "total": report.total,
+            "successful": report.successful,
+            "failed": report.failed,
+            "rate_per_minute": met * 60_000 // gone_ms if gone_ms else None,
+            "eta_seconds": left * gone_ms // (met * 1000) if met > 0 else None,
+        }
+
     def close(self, drive: Drive, *, stop: Stop | None) -> None:
-        """End the run: its figures, its state, its lease."""
+        """End a run of this process: its figures, its state, its lease."""
         report = drive.report
         now = self._world.clock.now()
         report.duration_ms = int((now - (report.started_at or now)) / timedelta(milliseconds=1))
         report.stopped_by = stop
-        self._while_waiting(None)
         report.state = _end_state(drive, stop=stop)
         if report.processed and drive.order.ids is None:
             report.batches = -(-report.processed // drive.order.batch_size)
         if isinstance(stop, LeaseLost):
+            self._while_waiting(None)
             return  # the sender that took over closes this run
         self.count(drive)
-        self._runs.finish(
-            drive.run.id,
-            state=report.state,
-            cause=stop.cause if stop else None,
-            by=drive.caller.by,
-        )
+        if drive.wish == "pause" and stop is None and self._put_down(drive):
+            report.state = "paused"
+        else:
+            self._runs.finish(
+                drive.run.id,
+                state=report.state,
+                cause=stop.cause if stop else None,
+                by=drive.caller.by,
+            )
         self._world.gate(Gate.RUN_FINISHED)
-        self._leases.release(drive.lease)
-        self._world.gate(Gate.LEASE_RELEASED)
+        self.leave(drive)
         report.remaining = self._progress.waiting()
+        self.told_finished(drive)
+        drive.caller.watch(report)
+
+    def _put_down(self, drive: Drive) -> bool:
+        """Leave a paused run for whoever resumes it; False where another long one waits."""
+        try:
+            return self._runs.rest(
+                drive.run.id, turn=drive.run.turn, state="paused", by=drive.caller.by
+            )
+        except Clash:
+            return False
+
+    def leave(self, drive: Drive) -> None:
+        """Give the lease back."""
+        self._while_waiting(None)
+        self._release(drive.lease)
+
+    def told_finished(self, drive: Drive) -> None:
+        """Write the one line that tells all of a run."""
+        report = drive.report
         self._logs.event(
             "run.finished",
             run_id=drive.run.id,
@@ -225,7 +360,23 @@ class Driving:
             unsettled=report.unsettled,
             milliseconds=report.duration_ms,
         )
-        drive.caller.watch(report)
+
+    def _release(self, lease: Lease) -> None:
+        self._leases.release(lease)
+        self._world.gate(Gate.LEASE_RELEASED)
+
+
+def _news(one: Ended, *, settled: bool) -> News:
+    content: dict[str, object] = {
+        "invoice_id": one.invoice_id,
+        "doc_number": doc_number(one.invoice_id),
+        "quickbooks_id": one.quickbooks_id,
+    }
+    if one.cause is not None:
+        content |= {"error": explain(one.cause, {}).title, "error_code": one.cause}
+    if one.cause is not None and not settled:
+        return "invoice.failed", content
+    return ("invoice.settled" if settled else "invoice.synced"), content
 
 
 def _end_state(drive: Drive, *, stop: Stop | None) -> str:

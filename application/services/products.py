@@ -65,6 +65,7 @@ class Products:
     def _account_id(self) -> str:
         found = self._client.accounts()
         if isinstance(found, Refused | Unknown):
+            self._client.require_reads()
             raise QuickBooksUnavailable(detail="the accounts were not read")
         wanted = item_key(self._income_account or "")
         for account in found:

@@ -18,7 +18,6 @@ from application.store.runs import Run, Runs
 
 __all__ = [
     "History",
-    "Preview",
     "Previewed",
     "Progress",
     "Run",
@@ -56,16 +55,6 @@ class Previewed:
 
 
 @dataclass(frozen=True, slots=True)
-class Preview:
-    """What the next run would send first."""
-
-    invoices: tuple[Previewed, ...]
-    waiting: int
-    limit: int
-    offset: int
-
-
-@dataclass(frozen=True, slots=True)
 class History:
     """One invoice: its row, what our store knows, and what happened to it."""
 
@@ -92,24 +81,7 @@ class Progress:
 
     def waiting(self) -> int:
         """Return how many invoices are not synced."""
-        return self.counts().not_synced
-
-    def preview(self, *, limit: int, offset: int, realm_tag: str | None = None) -> Preview:
-        """Return the next waiting invoices with every problem they have.
-
-        Args:
-            limit: 1 to 100.
-            offset: How many to pass over.
-            realm_tag: The company whose products are known; None: products are not judged.
-        """
-        rows = self._reader.rows_page(offset=offset, limit=limit)
-        plans = self._plans.of(rows, realm_tag=realm_tag)
-        return Preview(
-            invoices=tuple(Previewed(plan, self._plans.amount(plan)) for plan in plans),
-            waiting=self.waiting(),
-            limit=limit,
-            offset=offset,
-        )
+        return self._reader.how_many_wait()
 
     def causes(self) -> Sequence[CauseCount]:
         """Return the causes of all failures that stand, most frequent first."""

@@ -39,6 +39,14 @@ class Sender:
 
 
 @dataclass(frozen=True, slots=True)
+class Pulse:
+    """What whoever asks QuickBooks again and again needs of the run it does so for."""
+
+    every: Callable[[], None]  # renews the lease in time; raises where it is lost
+    stop: Callable[[], bool]
+
+
+@dataclass(frozen=True, slots=True)
 class Confirming:
     """An invoice that QuickBooks holds as intended."""
 
@@ -232,8 +240,8 @@ class Recording:
 
     def release(self, token: str, *, ids: Sequence[int], sender: Sender) -> list[int]:
         """Give claimed rows their former values back; only for rows of which nothing was sent."""
-        note = self._journal.claim_of(token)
-        if note is None or not ids:
+        note = self._journal.claim_of(token) if ids else None
+        if note is None:
             return []
         wanted = set(ids)
         formers = [

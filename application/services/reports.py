@@ -3,12 +3,19 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TYPE_CHECKING, Self
 
 from application.catalogue import Stop
-from application.services.trips import Ended
 from application.store.audit import Actor
+from application.store.runs import Run
+
+if TYPE_CHECKING:
+    from application.services.trips import Ended  # only its name: trips know how to send
+
+__all__ = ["Actor", "Caller", "Failure", "Order", "Report", "never", "nobody"]
 
 FAILURES_SHOWN = 100
+TAKEN_IN_MOST = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +56,7 @@ class Report:
         self.processed -= 1
         self.unsettled -= 1
 
-    def take(self, one: Ended) -> None:
+    def take(self, one: "Ended") -> None:
         """Count one invoice."""
         if one.freed:
             return
@@ -80,6 +87,37 @@ class Order:
     batches_max: int | None = None
     ids: tuple[int, ...] | None = None  # a person's choice; None: what waits
     wait_for_unclear: bool = False
+    until: datetime | None = None  # nothing is claimed after this: the schedule's window closes
+
+    @classmethod
+    def of(cls, run: Run) -> Self:
+        """Return what a stored run was asked for."""
+        asked = run.arguments
+        until = asked.get("until")
+        return cls(
+            kind=run.kind,
+            batch_size=int(asked.get("batch_size") or 1),
+            batches_max=asked.get("max_batches"),
+            ids=run.ids,
+            wait_for_unclear=bool(asked.get("wait_for_unclear")),
+            until=datetime.fromisoformat(until) if until else None,
+        )
+
+    @property
+    def arguments(self) -> dict[str, object]:
+        """What is stored of it."""
+        return {
+            "batch_size": self.batch_size,
+            "max_batches": self.batches_max,
+            "ids": list(self.ids) if self.ids is not None else None,
+            "wait_for_unclear": self.wait_for_unclear,
+            "until": self.until.isoformat() if self.until else None,
+        }
+
+    @property
+    def small(self) -> bool:
+        """Whether a sender at work takes it in between two pages."""
+        return self.ids is not None and len(self.ids) <= TAKEN_IN_MOST
 
     @property
     def most(self) -> int | None:

@@ -1,6 +1,6 @@
 """Settle unknown outcomes: look, wait, decide."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -23,15 +23,17 @@ from application.invoices.outcomes import (
     Unknown,
     Verdict,
     absence_counts_from,
+    clocks_agree,
     verdict,
 )
 from application.invoices.retries import stop_for
 from application.logs import Logs
 from application.mis.reader import MisReader
-from application.quickbooks.client import Client
+from application.quickbooks.client import Client, LookUp
 from application.services.plans import Plan, Plans, pages_of
 from application.services.recording import (
     Confirming,
+    Pulse,
     Recording,
     Refusing,
     Sender,
@@ -42,7 +44,7 @@ from application.world import Gate, Waits, World
 
 PAGE = 30
 CREATE_INVOICE = "create-invoice"
-CLOCKS_AGREE = timedelta(seconds=60)
+ASK_LATER = frozenset({"quickbooks_unavailable", "quickbooks_rate_limited", ReadsUsedUp.cause})
 
 
 @dataclass(slots=True)
@@ -139,6 +141,7 @@ class Settling:
         *,
         realm: Realm,
         sender: Sender,
+        pulse: Pulse,
         sending: bool,
         only: Sequence[int] | None = None,
         orphans: bool = False,
@@ -149,6 +152,7 @@ class Settling:
         Args:
             realm: The company to ask.
             sender: Us, holding the realm's lease.
+            pulse: Keeps the lease alive between two reads; asked to stop, the rest is left.
             sending: Whether the caller will send what is absent; else it goes back to waiting.
             only: These invoices alone.
             orphans: Also those a dead sender left between attempt and answer.
@@ -163,14 +167,34 @@ class Settling:
         for one in todo:
             if one not in due and one.invoice_id is not None:
                 done.left[one.invoice_id] = one.absent_from or self._world.clock.now()
+        asking = True
         for page in pages_of(due, most=PAGE):
-            done.add(self._settle_page(page, realm=realm, sender=sender, sending=sending))
+            pulse.every()
+            # What cannot be asked now will not be answered for the next page either.
+            asking = asking and not pulse.stop()
+            answer = self._asked(page) if asking else None
+            if answer is None:
+                asking = False
+                done.left |= self._left(page)
+                continue
+            look = _Look(
+                realm=realm,
+                sender=sender,
+                every=pulse.every,
+                sending=sending,
+                asked_at=answer.asked_at,
+                believable=clocks_agree(answer.asked_at, answer.server_date),
+            )
+            done.add(self._settle_page(page, answer=answer, look=look))
         return done
 
-    def taken(self, numbers: Sequence[str]) -> frozenset[str] | None:
+    def taken(self, numbers: Sequence[str], *, pulse: Pulse) -> frozenset[str] | None:
         """Return which numbers stand in QuickBooks now; None where it cannot be asked."""
         found: set[str] = set()
         for page in pages_of(numbers, most=PAGE):
+            pulse.every()
+            if pulse.stop():
+                return None
             answer = self._client.documents_by_number(page)
             self._world.gate(Gate.SETTLE_ASKED)
             if isinstance(answer, Refused | Unknown):
@@ -210,26 +234,33 @@ class Settling:
         kept = self._journal.intents_of(intent.realm_tag, kind=intent.kind, keys=[intent.key])
         return kept[intent.key]
 
-    def _settle_page(
-        self, intents: Sequence[Intent], *, realm: Realm, sender: Sender, sending: bool
-    ) -> Settled:
+    def _asked(self, intents: Sequence[Intent]) -> LookUp | None:
+        """Return what stands under these numbers; None where QuickBooks cannot be asked now."""
         answer = self._client.documents_by_number([one.key for one in intents])
         self._world.gate(Gate.SETTLE_ASKED)
-        if isinstance(answer, Refused | Unknown):
-            return self._cannot_ask(intents, answer=answer)
+        if isinstance(answer, LookUp):
+            return answer
+        if isinstance(answer, Refused) and answer.cause not in ASK_LATER:
+            raise stop_for(answer.cause)
+        return None
+
+    def _left(self, intents: Sequence[Intent]) -> dict[int, datetime]:
+        now = self._world.clock.now()
+        return {
+            one.invoice_id: max(one.absent_from or now, now)
+            for one in intents
+            if one.invoice_id is not None
+        }
+
+    def _settle_page(self, intents: Sequence[Intent], *, answer: LookUp, look: "_Look") -> Settled:
         rows = {one.invoice_id: one for one in intents if one.invoice_id is not None}
         formers = {row.id: row for row in self._reader.former_of(list(rows))}
         plans = {
             plan.invoice.id: plan
-            for plan in self._plans.of(self._reader.rows_of(sorted(formers)), realm_tag=realm.tag)
+            for plan in self._plans.of(
+                self._reader.rows_of(sorted(formers)), realm_tag=look.realm.tag
+            )
         }
-        look = _Look(
-            realm=realm,
-            sender=sender,
-            sending=sending,
-            asked_at=answer.asked_at,
-            believable=_clocks_agree(answer.asked_at, answer.server_date),
-        )
         done = Settled()
         for intent in intents:
             found = [one for one in answer.documents if one.doc_number == intent.key]
@@ -247,25 +278,9 @@ class Settling:
             )
         return done
 
-    def _cannot_ask(self, intents: Sequence[Intent], *, answer: Refused | Unknown) -> Settled:
-        if isinstance(answer, Refused) and answer.cause not in {
-            "quickbooks_unavailable",
-            "quickbooks_rate_limited",
-            ReadsUsedUp.cause,
-        }:
-            raise stop_for(answer.cause)
-        now = self._world.clock.now()
-        return Settled(
-            left={
-                one.invoice_id: max(one.absent_from or now, now)
-                for one in intents
-                if one.invoice_id is not None
-            }
-        )
-
     def _decide(self, case: "_Case", *, look: "_Look", done: Settled) -> None:
         intent = case.intent
-        facts = intent.facts or self._facts_from_row(case)
+        facts = intent.facts or self._facts_from_row(case, look=look)
         absent_from = intent.absent_from or look.asked_at
         if facts is None and case.found:
             self._conflict(case, look=look, done=done)
@@ -296,7 +311,7 @@ class Settling:
                 self._journal.look(intent.id, at=look.asked_at)
                 self._absent(case, look=look, done=done)
 
-    def _facts_from_row(self, case: "_Case") -> Facts | None:
+    def _facts_from_row(self, case: "_Case", *, look: "_Look") -> Facts | None:
         """Return what a document of another program must show to be this row's invoice."""
         plan = case.plan
         live = [one for one in case.found if not one.voided]
@@ -305,6 +320,7 @@ class Settling:
         total = amount_to_send(plan.invoice, rule=self._plans.rules.amount)
         if total is None or plan.invoice.dated is None:
             return None
+        look.every()
         party = self._client.party_by_id(live[0].customer_id)
         if not isinstance(party, Party) or party.display_name != plan.invoice.payer:
             return None
@@ -390,6 +406,7 @@ class _Look:
 
     realm: Realm
     sender: Sender
+    every: Callable[[], None]
     sending: bool
     asked_at: datetime
     believable: bool  # QuickBooks' clock and ours agree, so a wait measured by ours counts
@@ -413,7 +430,3 @@ def _absence(intent: Intent, *, now: datetime, absent_from: datetime) -> Verdict
 def _unlisted(intent: Intent) -> bool:
     """Return whether QuickBooks refused in unlisted words: final once absence is proved."""
     return (intent.cause or "").startswith("rejected_text")
-
-
-def _clocks_agree(ours: datetime, theirs: datetime | None) -> bool:
-    return theirs is None or abs(ours - theirs) <= CLOCKS_AGREE

@@ -1,7 +1,7 @@
 """What the MIS says is in progress and no live sender holds, brought to where it belongs."""
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from application.invoices.model import IntentState, Kind, Realm, Status, doc_number
@@ -9,9 +9,9 @@ from application.mis.claims import MisClaims
 from application.mis.reader import MisReader
 from application.mis.rows import ClaimedRow
 from application.services.plans import Plans, pages_of
-from application.services.recording import Recording, Sender
+from application.services.recording import Pulse, Recording, Sender
 from application.services.settling import PAGE, Settled, Settling
-from application.store.journal import Journal
+from application.store.journal import ClaimNote, Journal
 from application.store.leases import Leases
 from application.world import Gate, World
 
@@ -56,6 +56,7 @@ class Sweeping:
         *,
         realm: Realm,
         sender: Sender,
+        pulse: Pulse,
         token_for: Callable[[], str],
         look_first: bool = False,
     ) -> Settled:
@@ -64,6 +65,7 @@ class Sweeping:
         Args:
             realm: The company this MIS is bound to.
             sender: Us, holding the realm's lease.
+            pulse: Keeps the lease alive between two pages.
             token_for: A fresh claim token, for rows whose token we do not know.
             look_first: Search QuickBooks even for rows of which our store knows that nothing was
                 sent; what cannot be searched for now stays as it is.
@@ -76,9 +78,14 @@ class Sweeping:
                 self._end_claims(realm=realm, sender=sender)
                 return done
             after = rows[-1].id
+            pulse.every()
             done.add(
                 self._sweep_page(
-                    rows, realm=realm, sender=sender, token_for=token_for, look_first=look_first
+                    rows,
+                    realm=realm,
+                    sender=sender,
+                    token_for=token_for,
+                    look=pulse if look_first else None,
                 )
             )
 
@@ -86,13 +93,21 @@ class Sweeping:
         """End notes of claims whose sender died before the MIS was touched."""
         for note in self._journal.open_claims(realm.tag):
             ids = [one.id for one in note.formers if one.id not in note.ended]
+            rows = self._reader.former_of(ids)
             held = {
                 row.id
-                for row in self._reader.former_of(ids)
+                for row in rows
                 if row.status == Status.IN_PROGRESS and row.pushed_by == note.token
             }
+            self._tell_orphans(set(ids) - {row.id for row in rows}, realm=realm, sender=sender)
             over = [one for one in ids if one not in held]
             self._journal.released(over, token=note.token, lease=sender.lease, by=sender.by)
+
+    def _tell_orphans(self, gone: Iterable[int], *, realm: Realm, sender: Sender) -> None:
+        """Say of rows that are no more that their documents stand in QuickBooks."""
+        receipts = self._journal.receipts_for(realm.tag, gone)
+        for invoice_id in sorted(one for one, kept in receipts.items() if not kept.synced_at):
+            self._journal.source_gone(invoice_id, lease=sender.lease, by=sender.by)
 
     def _sweep_page(
         self,
@@ -101,7 +116,7 @@ class Sweeping:
         realm: Realm,
         sender: Sender,
         token_for: Callable[[], str],
-        look_first: bool,
+        look: Pulse | None,
     ) -> Settled:
         done = Settled()
         by_token: defaultdict[str | None, list[ClaimedRow]] = defaultdict(list)
@@ -115,8 +130,8 @@ class Sweeping:
             elif note.lease_ulid == sender.lease.ulid or self._live(note.lease_ulid):
                 continue
             else:
-                known = self._known(held, token=token, realm=realm, sender=sender)
-                free = known.free if not look_first else self._looked_up(known)
+                known = self._known(held, note=note, realm=realm, sender=sender)
+                free = known.free if look is None else self._looked_up(known, pulse=look)
                 known.done.released += self._recording.release(token, ids=free, sender=sender)
                 self._watch(sorted(known.found), realm=realm, sender=sender)
                 done.add(known.done)
@@ -129,10 +144,10 @@ class Sweeping:
         record = self._leases.record(lease_ulid)
         return record is not None and record.live
 
-    def _looked_up(self, known: "_Known") -> list[int]:
+    def _looked_up(self, known: "_Known", *, pulse: Pulse) -> list[int]:
         """Return which rows nothing stands for in QuickBooks; note the others."""
         numbers = {doc_number(one): one for one in known.free}
-        taken = self._settling.taken(list(numbers))
+        taken = self._settling.taken(list(numbers), pulse=pulse)
         if taken is None:
             now = self._world.clock.now()
             known.done.left.update(dict.fromkeys(known.free, now))
@@ -148,12 +163,13 @@ class Sweeping:
             self._settling.watch(page, since=dict.fromkeys(ids, now), realm=realm, sender=sender)
 
     def _known(
-        self, rows: Sequence[ClaimedRow], *, token: str, realm: Realm, sender: Sender
+        self, rows: Sequence[ClaimedRow], *, note: ClaimNote, realm: Realm, sender: Sender
     ) -> "_Known":
         """Decide rows of a dead sender of ours from our own store."""
-        done = Settled()
+        done, token = Settled(), note.token
         numbers = {doc_number(row.id): row.id for row in rows}
         intents = self._journal.intents_of(realm.tag, kind=Kind.INVOICE, keys=list(numbers))
+        receipts = self._journal.receipts_for(realm.tag, [row.id for row in rows])
         refusals = self._journal.refusals_for([row.id for row in rows])
         synced: list[tuple[int, str]] = []
         failed: list[tuple[int, str]] = []
@@ -161,6 +177,9 @@ class Sweeping:
         for number, invoice_id in numbers.items():
             intent = intents.get(number)
             if intent is not None and intent.state is IntentState.CONFIRMED:
+                if receipts[invoice_id].receipt_at < note.noted_at:
+                    free.append(invoice_id)  # it waited again: its document must be read first
+                    continue
                 synced.append((invoice_id, token))
                 done.confirmed[invoice_id] = intent.quickbooks_id or ""
             elif intent is not None and intent.unsettled:

@@ -1,7 +1,7 @@
 """What one run holds: its trip, its claimed invoices, what became of each."""
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -21,7 +21,7 @@ from application.quickbooks import wire
 from application.quickbooks.client import Sending
 from application.services.customers import Errand
 from application.services.plans import Plan
-from application.services.recording import Recording, Refusing, Sender
+from application.services.recording import Pulse, Recording, Refusing, Sender
 from application.services.settling import CREATE_INVOICE
 from application.store.journal import NewIntent
 
@@ -52,8 +52,7 @@ class Trip:
     realm: Realm
     sender: Sender
     token_for: Callable[[], str]
-    every: Callable[[], None]
-    stop: Callable[[], bool]
+    pulse: Pulse
     both: bool
     cold: bool  # look in QuickBooks before every first send
     max_retries: int
@@ -87,6 +86,13 @@ class State:
         """Take an invoice out of hand and remember what became of it."""
         self.claimed.pop(one.invoice_id, None)
         self.ended.append(one)
+
+    def let_go(self, intent_ids: Iterable[int]) -> None:
+        """Forget intents whose invoices are out of hand: a long run must not remember them all."""
+        for one in intent_ids:
+            held = self.held.get(one)
+            if held is not None and held.plan.invoice.id not in self.claimed:
+                del self.held[one]
 
 
 def sending_of(intent: Intent) -> Sending:
@@ -158,8 +164,8 @@ def errand_of(state: State, *, recording: Recording) -> Errand:
         lease=trip.sender.lease,
         by=trip.sender.by,
         about_to_send=lambda work: recording.sending(work, sender=trip.sender),
-        every=trip.every,
-        stop=trip.stop,
+        every=trip.pulse.every,
+        stop=trip.pulse.stop,
         both=trip.both,
         max_retries=trip.max_retries,
         sends_max=trip.sends_max,

@@ -2,10 +2,14 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from functools import cache
+from typing import Any, Final
 
-from sqlalchemy import Connection, Row, bindparam, update
+from sqlalchemy import BindParameter, Connection, Row, Update, bindparam, update
 
+from application.invoices.model import IntentState
+from application.logs import without_secrets
+from application.store.bulk import Bulk
 from application.store.columns import clean, maybe_clean
 from application.store.fence import Lease
 from application.store.records import Refusal
@@ -15,15 +19,19 @@ from application.store.schema import attempts, intents, refusals
 def change(
     connection: Connection,
     rows: dict[int, Row[Any]],
-    values: dict[str, Any],
+    move: Bulk,
     each: list[dict[str, Any]],
 ) -> None:
     """Change intents that are locked, each from the state it was read in."""
-    connection.execute(
+    move.run(connection, [one | {"b_state": rows[one["b_id"]].state} for one in each])
+
+
+def move_to(state: IntentState | BindParameter[str], **values: object) -> Bulk:
+    """Return what `change` runs; built once, because building costs more than running."""
+    return Bulk(
         update(intents)
         .where(intents.c.id == bindparam("b_id"), intents.c.state == bindparam("b_state"))
-        .values(**values),
-        [one | {"b_state": rows[one["b_id"]].state} for one in each],
+        .values(state=state.value if isinstance(state, IntentState) else state, **values)
     )
 
 
@@ -38,18 +46,26 @@ def end_attempts(
     unclear: bool = False,
 ) -> None:
     """Close the open attempts of intents, or with `unclear` also those nobody could tell about."""
+    told = {"why": maybe_clean(why, most=200), "intuit_tid": maybe_clean(tid, most=120)}
+    known = {name: text for name, text in told.items() if text is not None}
+    query = _ending(unclear=unclear, told=tuple(known))
+    values = {"b_outcome": outcome, "b_now": now, "ids": list(ids)}
+    connection.execute(query, values | {f"b_{name}": text for name, text in known.items()})
+
+
+@cache
+def _ending(*, unclear: bool, told: tuple[str, ...]) -> Update:
     which = attempts.c.open == 1
     if unclear:
         which |= attempts.c.outcome == "unknown"
-    connection.execute(
+    return (
         update(attempts)
-        .where(attempts.c.intent_id.in_(ids), which)
+        .where(attempts.c.intent_id.in_(bindparam("ids", expanding=True)), which)
         .values(
             open=None,
-            outcome=outcome,
-            ended_at=now,
-            **({} if why is None else {"why": clean(why, most=200)}),
-            **({} if tid is None else {"intuit_tid": clean(tid, most=120)}),
+            outcome=bindparam("b_outcome"),
+            ended_at=bindparam("b_now"),
+            **{name: bindparam(f"b_{name}") for name in told},
         )
     )
 
@@ -57,11 +73,14 @@ def end_attempts(
 def close_refusals(connection: Connection, invoices: Sequence[int], *, now: datetime) -> None:
     """Close the refusals of invoices that have a newer outcome."""
     if invoices:
-        connection.execute(
-            update(refusals)
-            .where(refusals.c.invoice_id.in_(invoices), refusals.c.open == 1)
-            .values(open=None, closed_at=now, closed_by="newer")
-        )
+        connection.execute(CLOSE_REFUSALS, {"ids": list(invoices), "b_now": now, "b_by": "newer"})
+
+
+CLOSE_REFUSALS: Final = (
+    update(refusals)
+    .where(refusals.c.invoice_id.in_(bindparam("ids", expanding=True)), refusals.c.open == 1)
+    .values(open=None, closed_at=bindparam("b_now"), closed_by=bindparam("b_by"))
+)
 
 
 def refusal_row(item: Refusal, *, lease: Lease, now: datetime) -> dict[str, object]:
@@ -76,8 +95,13 @@ def refusal_row(item: Refusal, *, lease: Lease, now: datetime) -> dict[str, obje
         "fingerprint": item.fingerprint,
         "run_id": item.run_id,
         "quickbooks_code": maybe_clean(item.quickbooks_code, most=40),
-        "quickbooks_text": maybe_clean(item.quickbooks_text, most=500),
+        "quickbooks_text": _told(item.quickbooks_text),
         "quickbooks_id": maybe_clean(item.quickbooks_id, most=200),
         "intuit_tid": maybe_clean(item.intuit_tid, most=120),
         "at": now,
     }
+
+
+def _told(text: str | None) -> str | None:
+    """Return QuickBooks' words as they are kept: a refusal may echo the token it refused."""
+    return None if text is None else clean(without_secrets(text), most=500)

@@ -4,15 +4,33 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, exists, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    and_,
+    bindparam,
+    exists,
+    insert,
+    select,
+    update,
+)
 
 from application.store.audit import Actor, Entry, actor_json, actor_of, invoices_text
+from application.store.bulk import Bulk
+from application.store.changing import CLOSE_REFUSALS
 from application.store.columns import FormerRow, json_object
 from application.store.fence import Lease
 from application.store.records import Book, ClaimNote, Former, entry_of
 from application.store.schema import claim_rows, claims, intents, lease_terms, refusals
 
 _FAILED = 2
+_CLAIM = select(claims).where(claims.c.token == bindparam("token"))
+_CLAIM_ROWS = (
+    select(claim_rows)
+    .where(claim_rows.c.token == bindparam("token"))
+    .order_by(claim_rows.c.invoice_id)
+)
 
 
 class Claiming(Book):
@@ -54,13 +72,9 @@ class Claiming(Book):
                 "actor": actor_json(by),
                 "noted_at": now,
             }
-            connection.execute(insert(claims).values(**claim))
-            connection.execute(insert(claim_rows), [_row(one, token=token) for one in formers])
-            connection.execute(
-                update(refusals)
-                .where(refusals.c.invoice_id.in_(ids), refusals.c.open == 1)
-                .values(open=None, closed_at=now, closed_by=token)
-            )
+            connection.execute(_NEW_CLAIM, claim)
+            _NEW_ROWS.run(connection, [_row(one, token=token) for one in formers])
+            connection.execute(CLOSE_REFUSALS, {"ids": ids, "b_now": now, "b_by": token})
             self._append(connection, [entry])
 
         if ids:
@@ -69,14 +83,10 @@ class Claiming(Book):
     def claim_of(self, token: str) -> ClaimNote | None:
         """Return the claim of a token; None where this store never noted it."""
         with self._store.read() as connection:
-            row = connection.execute(select(claims).where(claims.c.token == token)).first()
+            row = connection.execute(_CLAIM, {"token": token}).first()
             if row is None:
                 return None
-            rows = connection.execute(
-                select(claim_rows)
-                .where(claim_rows.c.token == token)
-                .order_by(claim_rows.c.invoice_id)
-            ).all()
+            rows = connection.execute(_CLAIM_ROWS, {"token": token}).all()
         return ClaimNote(
             token=token,
             realm_tag=row.realm_tag,
@@ -216,11 +226,19 @@ class Claiming(Book):
 
 def end_claim_rows(connection: Connection, ids: Iterable[int], *, now: datetime) -> None:
     """End every open claim row of invoices whose fate is settled."""
-    connection.execute(
-        update(claim_rows)
-        .where(claim_rows.c.invoice_id.in_(list(ids)), claim_rows.c.ended_at.is_(None))
-        .values(ended_at=now)
+    connection.execute(_END_ROWS, {"ids": list(ids), "b_now": now})
+
+
+# Built once: every page runs them.
+_NEW_CLAIM, _NEW_ROWS = insert(claims), Bulk(insert(claim_rows))
+_END_ROWS = (
+    update(claim_rows)
+    .where(
+        claim_rows.c.invoice_id.in_(bindparam("ids", expanding=True)),
+        claim_rows.c.ended_at.is_(None),
     )
+    .values(ended_at=bindparam("b_now"))
+)
 
 
 def _sent_since(token: str) -> ColumnElement[bool]:

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
 from application.invoices.model import IntentState, Kind
 from application.store.audit import Actor, Entry
-from application.store.changing import change, close_refusals, end_attempts, refusal_row
+from application.store.changing import change, close_refusals, end_attempts, move_to, refusal_row
 from application.store.claiming import end_claim_rows
 from application.store.columns import clean, maybe_clean
 from application.store.fence import Lease
@@ -93,14 +93,14 @@ class Concluding(Book):
             now = self._leases.guard(connection, lease)
             rows = self._rows(connection, intent_ids, wanted="unknown", allowed=UNFINISHED)
             end_attempts(connection, list(rows), outcome="unknown", now=now, why=why, tid=tid)
-            change(connection, rows, _UNKNOWN | {"cause": cause}, _unknowns(rows, absent_from))
+            change(connection, rows, _UNKNOWN, _unknowns(rows, absent_from, cause=cause))
             after = {"absent_from": absent_from.isoformat()}
             entries = [
                 entry_of(
                     "unknown",
                     by=by,
                     lease=lease,
-                    intent=intent_of(row),
+                    intent=row,
                     cause=why,
                     intuit_tid=tid,
                     after=after,
@@ -132,7 +132,7 @@ class Concluding(Book):
             if not rows:
                 return
             end_attempts(connection, list(rows), outcome="ok", now=now)
-            change(connection, rows, _RECEIPT | {"receipt_at": now}, _receipts(rows, wanted))
+            change(connection, rows, _RECEIPT, _receipts(rows, wanted, now=now))
             invoices = [row.invoice_id for row in rows.values() if row.invoice_id is not None]
             close_refusals(connection, invoices, now=now)
             entries = [
@@ -153,11 +153,14 @@ class Concluding(Book):
         self._close(items, state=IntentState.REFUSED, lease=lease, by=by)
 
     def conflict(self, items: Sequence[Refusal], *, lease: Lease, by: Actor) -> None:
-        """Note that QuickBooks holds another document under these numbers.
+        """Note that what stands under these numbers is not, or is no more, what we sent.
+
+        Where the MIS asks again for an invoice we confirmed, and its document was changed or
+        deleted meanwhile, our own receipt is the one that no longer fits.
 
         Raises:
             LeaseLost: Nothing was written.
-            IllegalEdge: An intent is finished with another outcome.
+            IllegalEdge: An intent is refused or absent.
         """
         self._close(items, state=IntentState.CONFLICT, lease=lease, by=by)
 
@@ -185,15 +188,10 @@ class Concluding(Book):
             if not rows:
                 return
             end_attempts(connection, list(rows), outcome="absent", now=now, unclear=True)
-            values = {
-                "state": after.value,
-                "open": 1 if again else None,
-                "unsettled": 0,
-                "in_bundle": False,
-            }
-            change(connection, rows, values, [{"b_id": one} for one in rows])
+            moved = {"b_after": after.value, "b_open": 1 if again else None}
+            change(connection, rows, _ABSENT, [{"b_id": one, **moved} for one in rows])
             entries = [
-                entry_of("absent", by=by, lease=lease, intent=intent_of(row), cause=row.cause)
+                entry_of("absent", by=by, lease=lease, intent=row, cause=row.cause)
                 for row in rows.values()
             ]
             self._append(connection, entries)
@@ -210,27 +208,18 @@ class Concluding(Book):
 
         def work(connection: Connection) -> None:
             now = self._leases.guard(connection, lease)
-            mine = (
-                intents.c.realm_tag == lease.realm_tag,
-                intents.c.invoice_id.in_(ids),
-                intents.c.state == IntentState.CONFIRMED.value,
-            )
-            rows = connection.execute(
-                select(intents).where(*mine).order_by(intents.c.id).with_for_update()
-            ).all()
+            mine = {"realm": lease.realm_tag, "invoices": ids}
+            rows = connection.execute(_CONFIRMED, mine).all()
             latest = {row.invoice_id: row for row in sorted(rows, key=lambda row: row.generation)}
-            connection.execute(
-                update(intents)
-                .where(intents.c.id.in_([row.id for row in latest.values()]), *mine)
-                .values(synced_at=now)
-            )
+            of = {**mine, "ids": [row.id for row in latest.values()], "b_now": now}
+            connection.execute(_NOTE_SYNCED, of)
             end_claim_rows(connection, ids, now=now)
             entries = [
                 entry_of(
                     "synced",
                     by=by,
                     lease=lease,
-                    intent=intent_of(row),
+                    intent=row,
                     quickbooks_id=row.quickbooks_id,
                 )
                 for row in latest.values()
@@ -298,20 +287,14 @@ class Concluding(Book):
                 return
             end_attempts(connection, list(rows), outcome=outcome, now=now, why=cause)
             left = 1 if outcome == "not_sent" else 0
-            change(
-                connection,
-                rows,
-                {
-                    "state": IntentState.INTENDED.value,
-                    "unsettled": 0,
-                    "in_bundle": False,
-                    "sends": bindparam("b_sends"),
-                    "cause": maybe_clean(cause, most=200),
-                },
-                [{"b_id": row.id, "b_sends": row.sends - left} for row in rows.values()],
-            )
+            told = maybe_clean(cause, most=200)
+            each = [
+                {"b_id": row.id, "b_sends": row.sends - left, "b_cause": told}
+                for row in rows.values()
+            ]
+            change(connection, rows, _BACK, each)
             entries = [
-                entry_of(outcome, by=by, lease=lease, intent=intent_of(row), cause=cause)
+                entry_of(outcome, by=by, lease=lease, intent=row, cause=cause)
                 for row in rows.values()
             ]
             self._append(connection, entries)
@@ -322,27 +305,22 @@ class Concluding(Book):
         self, items: Sequence[Refusal], *, state: IntentState, lease: Lease, by: Actor
     ) -> None:
         behind = {one.intent_id: one for one in items if one.intent_id is not None}
+        allowed = UNFINISHED | {state}
+        if state is IntentState.CONFLICT:
+            allowed |= {IntentState.CONFIRMED}
 
         def work(connection: Connection) -> None:
             now = self._leases.guard(connection, lease)
-            rows = self._rows(connection, behind, wanted=state.value, allowed=UNFINISHED | {state})
+            rows = self._rows(connection, behind, wanted=state.value, allowed=allowed)
             if rows:
                 end_attempts(connection, list(rows), outcome=state.value, now=now)
-                change(
-                    connection,
-                    rows,
-                    {
-                        "state": state.value,
-                        "open": None,
-                        "unsettled": 0,
-                        "cause": bindparam("b_cause"),
-                    },
-                    [{"b_id": one, "b_cause": behind[one].cause} for one in rows],
-                )
+                moved = {"b_after": state.value}
+                each = [{"b_id": one, "b_cause": behind[one].cause, **moved} for one in rows]
+                change(connection, rows, _CLOSED, each)
             invoices = [one.invoice_id for one in items if one.invoice_id is not None]
             close_refusals(connection, invoices, now=now)
             connection.execute(
-                insert(refusals), [refusal_row(one, lease=lease, now=now) for one in items]
+                _NEW_REFUSALS, [refusal_row(one, lease=lease, now=now) for one in items]
             )
             entries = [
                 _refused_line(
@@ -356,38 +334,80 @@ class Concluding(Book):
             self._store.write(work)
 
 
-_UNKNOWN: dict[str, Any] = {
-    "state": IntentState.UNKNOWN.value,
-    "unsettled": bindparam("b_unsettled"),
-    "absent_from": bindparam("b_absent"),
-}
-_RECEIPT: dict[str, Any] = {
-    "state": IntentState.CONFIRMED.value,
-    "open": None,
-    "unsettled": 0,
-    "cause": None,
-    "quickbooks_id": bindparam("b_quickbooks_id"),
-    "sync_token": bindparam("b_sync_token"),
-    "customer_id": bindparam("b_customer_id"),
-    "total": bindparam("b_total"),
-    "dated": bindparam("b_dated"),
-    "intuit_tid": bindparam("b_tid"),
-    "adopted": bindparam("b_adopted"),
-}
+_UNKNOWN = move_to(
+    IntentState.UNKNOWN,
+    unsettled=bindparam("b_unsettled"),
+    absent_from=bindparam("b_absent"),
+    cause=bindparam("b_cause"),
+)
+_RECEIPT = move_to(
+    IntentState.CONFIRMED,
+    open=None,
+    unsettled=0,
+    cause=None,
+    quickbooks_id=bindparam("b_quickbooks_id"),
+    sync_token=bindparam("b_sync_token"),
+    customer_id=bindparam("b_customer_id"),
+    total=bindparam("b_total"),
+    dated=bindparam("b_dated"),
+    intuit_tid=bindparam("b_tid"),
+    adopted=bindparam("b_adopted"),
+    receipt_at=bindparam("b_now"),
+)
+_ABSENT = move_to(bindparam("b_after"), open=bindparam("b_open"), unsettled=0, in_bundle=False)
+_BACK = move_to(
+    IntentState.INTENDED,
+    unsettled=0,
+    in_bundle=False,
+    sends=bindparam("b_sends"),
+    cause=bindparam("b_cause"),
+)
+_CLOSED = move_to(bindparam("b_after"), open=None, unsettled=0, cause=bindparam("b_cause"))
+_MINE = (
+    intents.c.realm_tag == bindparam("realm"),
+    intents.c.invoice_id.in_(bindparam("invoices", expanding=True)),
+    intents.c.state == IntentState.CONFIRMED.value,
+)
+_CONFIRMED = (
+    select(
+        intents.c.id,
+        intents.c.kind,
+        intents.c.key,
+        intents.c.generation,
+        intents.c.invoice_id,
+        intents.c.request_id,
+        intents.c.payload_sha256,
+        intents.c.quickbooks_id,
+    )
+    .where(*_MINE)
+    .order_by(intents.c.id)
+    .with_for_update()
+)
+_NOTE_SYNCED = (
+    update(intents)
+    .where(intents.c.id.in_(bindparam("ids", expanding=True)), *_MINE)
+    .values(synced_at=bindparam("b_now"))
+)
+_NEW_REFUSALS = insert(refusals)
 
 
-def _unknowns(rows: dict[int, Row[Any]], absent_from: datetime) -> list[dict[str, object]]:
+def _unknowns(
+    rows: dict[int, Row[Any]], absent_from: datetime, *, cause: str
+) -> list[dict[str, object]]:
     return [
         {
             "b_id": row.id,
             "b_unsettled": max(row.unsettled, 1),
             "b_absent": max(row.absent_from or absent_from, absent_from),
+            "b_cause": cause,
         }
         for row in rows.values()
     ]
 
 
-def _receipts(rows: dict[int, Row[Any]], wanted: dict[int, Receipt]) -> list[dict[str, object]]:
+def _receipts(
+    rows: dict[int, Row[Any]], wanted: dict[int, Receipt], *, now: datetime
+) -> list[dict[str, object]]:
     return [
         {
             "b_id": one,
@@ -398,6 +418,7 @@ def _receipts(rows: dict[int, Row[Any]], wanted: dict[int, Receipt]) -> list[dic
             "b_dated": wanted[one].dated,
             "b_tid": maybe_clean(wanted[one].intuit_tid, most=120),
             "b_adopted": wanted[one].adopted,
+            "b_now": now,
         }
         for one in rows
     ]
@@ -417,7 +438,7 @@ def _confirmed_line(row: Row[Any], receipt: Receipt, *, by: Actor, lease: Lease)
         "adopted" if receipt.adopted and row.kind == Kind.CUSTOMER.value else "confirmed",
         by=by,
         lease=lease,
-        intent=intent_of(row),
+        intent=row,
         quickbooks_id=receipt.quickbooks_id,
         intuit_tid=receipt.intuit_tid,
         before={"state": row.state},
@@ -437,7 +458,7 @@ def _refused_line(
         state.value,
         by=by,
         lease=lease,
-        intent=None if row is None else intent_of(row),
+        intent=row,
         invoice_id=item.invoice_id,
         cause=item.cause,
         quickbooks_id=item.quickbooks_id,

@@ -2,13 +2,14 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from functools import cache
+from typing import Any, Protocol
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Select, bindparam, select
 
 from application.catalogue import LeaseLost
 from application.store.schema import lease_terms
-from application.store.tables import Store
+from application.store.tables import Store, clock_in, has_clock
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +49,24 @@ def held(connection: Connection, *, store: Store, lease: Lease, lock: bool) -> d
     Raises:
         LeaseLost: It ended, or another sender took over.
     """
-    query = select(lease_terms.c.until, lease_terms.c.ended_at, store.clock().label("now")).where(
-        lease_terms.c.ulid == lease.ulid, lease_terms.c.epoch == lease.epoch
-    )
-    row = connection.execute(query.with_for_update(read=True) if lock else query).first()
-    if row is None or row.ended_at is not None or row.until <= row.now:
+    query = _term(store.dialect, lock=lock)
+    row = connection.execute(query, {"ulid": lease.ulid, "epoch": lease.epoch}).first()
+    if row is None or row.ended_at is not None:
         raise LeaseLost(epoch=lease.epoch)
-    now: datetime = row.now
+    now: datetime = row.now if has_clock(store.dialect) else store.moment(connection)
+    if row.until <= now:
+        raise LeaseLost(epoch=lease.epoch)
     return now
+
+
+@cache
+def _term(dialect: str, *, lock: bool) -> Select[Any]:
+    """Return the question for a term, and for the database's clock where it has one.
+
+    Every page and every send asks it; building it anew would take longer than asking.
+    """
+    clock = [clock_in(dialect).label("now")] if has_clock(dialect) else []
+    query = select(lease_terms.c.until, lease_terms.c.ended_at, *clock).where(
+        lease_terms.c.ulid == bindparam("ulid"), lease_terms.c.epoch == bindparam("epoch")
+    )
+    return query.with_for_update(read=True) if lock else query

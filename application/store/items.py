@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy import BindParameter, Connection, Row, bindparam, delete, insert, select, update
 
 from application.invoices.mapping import item_key
 from application.store.audit import Actor, Audit, Entry
@@ -13,6 +13,8 @@ from application.store.columns import clean, maybe_clean
 from application.store.schema import item_choices, items, notes, profiles
 from application.store.tables import Clash, Store
 from application.world import World
+
+_NOTE = select(notes.c.value).where(notes.c.name == bindparam("name"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,27 +94,15 @@ class Items:
 
     def by_key(self, realm_tag: str) -> dict[str, ItemRow]:
         """Return active products by the key fee names are compared by; of two alike, the first."""
-        query = (
-            select(items)
-            .where(items.c.realm_tag == realm_tag, items.c.active.is_(True))
-            .order_by(items.c.id.desc())
-        )
         with self._store.read() as connection:
-            return {item_key(row.name): _item(row) for row in connection.execute(query)}
+            rows = connection.execute(_ACTIVE, {"realm": realm_tag})
+            return {item_key(row.name): _item(row) for row in rows}
 
     def chosen(self, realm_tag: str) -> dict[int, ItemRow]:
         """Return the product a person chose for a fee, while it is active."""
-        query = (
-            select(items, item_choices.c.fee_id)
-            .join(
-                item_choices,
-                (item_choices.c.realm_tag == items.c.realm_tag)
-                & (item_choices.c.item_id == items.c.id),
-            )
-            .where(items.c.realm_tag == realm_tag, items.c.active.is_(True))
-        )
         with self._store.read() as connection:
-            return {row.fee_id: _item(row) for row in connection.execute(query)}
+            rows = connection.execute(_CHOSEN, {"realm": realm_tag})
+            return {row.fee_id: _item(row) for row in rows}
 
     def choose(self, realm_tag: str, fee_id: int, *, item: ItemRow, by: Actor) -> None:
         """Let a fee take this product, whatever its name."""
@@ -164,9 +154,7 @@ class Items:
     def profile(self, realm_tag: str) -> CompanyProfile | None:
         """Return the company as last read; None before the first look."""
         with self._store.read() as connection:
-            row = connection.execute(
-                select(profiles).where(profiles.c.realm_tag == realm_tag)
-            ).first()
+            row = connection.execute(_PROFILE, {"realm": realm_tag}).first()
         if row is None:
             return None
         return CompanyProfile(
@@ -236,9 +224,7 @@ class Items:
     def recall(self, name: str) -> object:
         """Return what was remembered under a name; None where nothing was."""
         with self._store.read() as connection:
-            return connection.execute(
-                select(notes.c.value).where(notes.c.name == name)
-            ).scalar_one_or_none()
+            return connection.execute(_NOTE, {"name": name}).scalar_one_or_none()
 
     def _choice(self, connection: Connection, realm_tag: str, fee_id: int) -> str | None:
         return connection.execute(
@@ -269,6 +255,24 @@ class Items:
                 realm_tag=realm_tag,
             ),
         )
+
+
+# Built once: every page asks them.
+_REALM: BindParameter[str] = bindparam("realm")
+_ACTIVE = (
+    select(items)
+    .where(items.c.realm_tag == _REALM, items.c.active.is_(True))
+    .order_by(items.c.id.desc())
+)
+_CHOSEN = (
+    select(items, item_choices.c.fee_id)
+    .join(
+        item_choices,
+        (item_choices.c.realm_tag == items.c.realm_tag) & (item_choices.c.item_id == items.c.id),
+    )
+    .where(items.c.realm_tag == _REALM, items.c.active.is_(True))
+)
+_PROFILE = select(profiles).where(profiles.c.realm_tag == _REALM)
 
 
 def _item(row: Row[Any]) -> ItemRow:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, insert, select, update
 
 from application.catalogue import CompanyMismatch, LeaseLost, RealmBusy, StoreUnavailable
 from application.invoices.model import Environment, Realm
@@ -194,12 +194,8 @@ class Leases:
         return record if record.live else None
 
     def _current(self, connection: Connection, realm_tag: str, *, lock: bool) -> Row[Any] | None:
-        query = (
-            select(lease_terms, self._store.clock().label("now"))
-            .join(leases, leases.c.ulid == lease_terms.c.ulid)
-            .where(leases.c.realm_tag == realm_tag)
-        )
-        return connection.execute(query.with_for_update() if lock else query).first()
+        query = self._store.prepared(_locked_term if lock else _term)
+        return connection.execute(query, {"realm_tag": realm_tag}).first()
 
     def _take(self, connection: Connection, *, term: "_Term", by: Actor) -> tuple[int, datetime]:
         old = self._current(connection, term.realm_tag, lock=True)
@@ -404,3 +400,15 @@ def _refuse_rebinding(old: Binding, *, realm: Realm, force: bool) -> None:
     real = old.environment is not Environment.SIMULATOR
     if not force or (toy and real):
         raise CompanyMismatch(company=old.company_name, environment=old.environment.value)
+
+
+def _term(store: Store) -> Select[Any]:
+    return (
+        select(lease_terms, store.clock().label("now"))
+        .join(leases, leases.c.ulid == lease_terms.c.ulid)
+        .where(leases.c.realm_tag == bindparam("realm_tag"))
+    )
+
+
+def _locked_term(store: Store) -> Select[Any]:
+    return _term(store).with_for_update()

@@ -1,15 +1,16 @@
 """Intents and attempts: frozen before anything is sent, each send durable before its first byte."""
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, insert, select, tuple_, update
+from sqlalchemy import BindParameter, Connection, Row, bindparam, insert, select, update
 
 from application.invoices.model import Intent, IntentState, Kind
 from application.store.audit import Actor, Entry
+from application.store.bulk import Bulk
 from application.store.fence import Lease
 from application.store.records import (
     UNFINISHED,
@@ -42,27 +43,29 @@ class Promising(Book):
             IllegalEdge: A sent body would change, or an unsettled send would be forgotten.
         """
 
-        def work(connection: Connection) -> list[int]:
+        def work(connection: Connection) -> list[Intent]:
             now = self._leases.guard(connection, lease)
-            places = [(one.realm_tag, one.kind.value, one.key) for one in wanted]
-            known = _latest(connection, places)
+            known = _latest(connection, wanted)
             step = _Freezing(now=now)
             for one in wanted:
-                step.plan(one, kept=known.get((one.realm_tag, one.kind.value, one.key)))
-            ids = step.carry_out(connection, wanted)
-            fresh = [n for n, one in enumerate(step.planned) if one is not None]
-            entries = [_intended(wanted[n], intent_id=ids[n], by=by, lease=lease) for n in fresh]
+                step.plan(one, kept=known.get(_place(one)))
+            step.carry_out(connection)
+            frozen = _latest(connection, wanted)
+            rows = [frozen[_place(one)] for one in wanted]
+            entries = [
+                _intended(one, intent_id=row.id, by=by, lease=lease)
+                for one, row, plan in zip(wanted, rows, step.planned, strict=True)
+                if plan is not None
+            ]
             self._append(connection, entries)
-            return ids
+            return [intent_of(row) for row in rows]
 
-        if not wanted:
-            return []
-        return self.intents(self._store.write(work))
+        return self._store.write(work) if wanted else []
 
     def intents(self, ids: Sequence[int]) -> list[Intent]:
         """Return intents by their own ids, in that order."""
         with self._store.read() as connection:
-            rows = connection.execute(select(intents).where(intents.c.id.in_(ids)))
+            rows = connection.execute(_BY_ID, {"ids": list(ids)})
             found = {row.id: intent_of(row) for row in rows}
         return [found[one] for one in ids]
 
@@ -70,17 +73,8 @@ class Promising(Book):
         """Return the latest generation of each key that has one."""
         found: dict[str, Intent] = {}
         with self._store.read() as connection:
-            for start in range(0, len(keys), _CHUNK):
-                query = (
-                    select(intents)
-                    .where(
-                        intents.c.realm_tag == realm_tag,
-                        intents.c.kind == kind.value,
-                        intents.c.key.in_(keys[start : start + _CHUNK]),
-                    )
-                    .order_by(intents.c.generation)
-                )
-                found |= {row.key: intent_of(row) for row in connection.execute(query)}
+            for row in _rows_of(connection, realm_tag, kind=kind.value, keys=keys):
+                found[row.key] = intent_of(row)
         return found
 
     def unsettled(
@@ -123,7 +117,7 @@ class Promising(Book):
                     "sending",
                     by=by,
                     lease=lease,
-                    intent=intent_of(rows[one.intent_id]),
+                    intent=rows[one.intent_id],
                     attempt_id=ids[one.intent_id],
                     after={
                         "n": rows[one.intent_id].tries + 1,
@@ -164,15 +158,10 @@ class Promising(Book):
             if one.bundle_id is not None:
                 members.setdefault(one.bundle_id, []).append(one.intent_id)
         for bundle_id, inside in members.items():
-            known = connection.execute(
-                select(bundles.c.members).where(bundles.c.id == bundle_id)
-            ).scalar_one_or_none()
+            known = connection.execute(_MEMBERS, {"bundle": bundle_id}).scalar_one_or_none()
             if known is None:
-                connection.execute(
-                    insert(bundles).values(
-                        id=bundle_id, realm_tag=realm_tag, members=inside, made_at=now
-                    )
-                )
+                new = {"id": bundle_id, "realm_tag": realm_tag, "members": inside, "made_at": now}
+                connection.execute(_NEW_BUNDLE, new)
             elif known != inside:
                 raise IllegalEdge(wanted="bundle", intent_id=inside[0], state=bundle_id)
 
@@ -206,21 +195,51 @@ class Promising(Book):
             }
             for one in sends
         ]
-        connection.execute(insert(attempts), new)
+        _NEW_ATTEMPTS.run(connection, new)
         _mark_sent(connection, sends, rows=rows, now=now)
 
 
-_SENT: dict[str, Any] = {
-    "state": IntentState.SENDING.value,
-    "tries": intents.c.tries + 1,
-    "sends": intents.c.sends + 1,
-    "unsettled": 1,
-    "in_bundle": bindparam("b_bundle"),
-    "first_sent_at": bindparam("b_first"),
-    "absent_from": None,
-    "looks": 0,
-    "cause": None,
-}
+# Statements are built once: every page runs them, and building one costs more than running it.
+_IDS: BindParameter[Any] = bindparam("ids", expanding=True)
+_BY_ID = select(intents).where(intents.c.id.in_(_IDS))
+_BY_KEY = (
+    select(intents)
+    .where(
+        intents.c.realm_tag == bindparam("realm"),
+        intents.c.kind == bindparam("kind"),
+        intents.c.key.in_(bindparam("keys", expanding=True)),
+    )
+    .order_by(intents.c.generation)
+)
+# Without the body and what it was made from: nobody who changes a state asks for them.
+_LOCKED = (
+    select(*(one for one in intents.c if one.name not in {"payload", "facts"}))
+    .where(intents.c.id.in_(_IDS))
+    .order_by(intents.c.id)
+    .with_for_update()
+)
+_OPEN_ATTEMPTS = select(attempts.c.intent_id, attempts.c.id).where(
+    attempts.c.intent_id.in_(_IDS), attempts.c.open == 1
+)
+_MEMBERS = select(bundles.c.members).where(bundles.c.id == bindparam("bundle"))
+_NEW_INTENTS, _NEW_ATTEMPTS = Bulk(insert(intents)), Bulk(insert(attempts))
+_NEW_BUNDLE = insert(bundles)
+_MARK_SENT = Bulk(
+    update(intents)
+    .where(intents.c.id == bindparam("b_id"), intents.c.state == IntentState.INTENDED.value)
+    .values(
+        state=IntentState.SENDING.value,
+        tries=intents.c.tries + 1,
+        sends=intents.c.sends + 1,
+        unsettled=1,
+        in_bundle=bindparam("b_bundle"),
+        first_sent_at=bindparam("b_first"),
+        last_sent_at=bindparam("b_now"),
+        absent_from=None,
+        looks=0,
+        cause=None,
+    )
+)
 
 
 @dataclass(slots=True)
@@ -238,12 +257,10 @@ class _Freezing:
     def __init__(self, *, now: datetime) -> None:
         self._now = now
         self.planned: list[_Planned | None] = []  # None: kept as it is
-        self._kept: list[int] = []
 
     def plan(self, wanted: NewIntent, *, kept: Row[Any] | None) -> None:
         """Decide about one draft."""
         values = _values_of(wanted, now=self._now)
-        self._kept.append(kept.id if kept is not None else 0)
         if kept is None or kept.state not in UNFINISHED:
             if kept is not None and wanted.generation <= kept.generation:
                 raise IllegalEdge(wanted="intend", intent_id=kept.id, state=kept.state)
@@ -259,8 +276,8 @@ class _Freezing:
         else:
             raise IllegalEdge(wanted="change a sent body", intent_id=kept.id, state=kept.state)
 
-    def carry_out(self, connection: Connection, wanted: Sequence[NewIntent]) -> list[int]:
-        """Write what was decided and return the ids in order."""
+    def carry_out(self, connection: Connection) -> None:
+        """Write what was decided."""
         work = [one for one in self.planned if one is not None]
         closing = [one.closes for one in work if one.closes is not None]
         if closing:
@@ -271,31 +288,20 @@ class _Freezing:
             )
         for one in work:
             if one.replaces is not None:
+                # An attempt that never left keeps its number, so counting goes on behind it.
                 connection.execute(
                     update(intents)
                     .where(intents.c.id == one.replaces, intents.c.sends == 0)
                     .values(**one.values)
                 )
-        fresh = [one.values for one in work if one.replaces is None]
-        if fresh:
-            connection.execute(insert(intents), fresh)
-        return self._ids(connection, wanted)
-
-    def _ids(self, connection: Connection, wanted: Sequence[NewIntent]) -> list[int]:
-        places = [(one.realm_tag, one.kind.value, one.key) for one in wanted]
-        known = _latest(connection, places)
-        return [known[place].id for place in places]
+        fresh = [one.values | {"tries": 0} for one in work if one.replaces is None]
+        _NEW_INTENTS.run(connection, fresh)
 
 
 def locked(connection: Connection, ids: Iterable[int]) -> dict[int, Row[Any]]:
     """Return intents by id, in one order for every writer, locked until the transaction ends."""
-    query = (
-        select(intents)
-        .where(intents.c.id.in_(sorted(set(ids))))
-        .order_by(intents.c.id)
-        .with_for_update()
-    )
-    return {row.id: row for row in connection.execute(query)}
+    rows = connection.execute(_LOCKED, {"ids": sorted(set(ids))})
+    return {row.id: row for row in rows}
 
 
 def _mark_sent(
@@ -306,15 +312,11 @@ def _mark_sent(
             "b_id": one.intent_id,
             "b_bundle": one.bundle_id is not None,
             "b_first": rows[one.intent_id].first_sent_at or now,
+            "b_now": now,
         }
         for one in sends
     ]
-    connection.execute(
-        update(intents)
-        .where(intents.c.id == bindparam("b_id"), intents.c.state == IntentState.INTENDED.value)
-        .values(**_SENT, last_sent_at=now),
-        moved,
-    )
+    _MARK_SENT.run(connection, moved)
 
 
 def _ready(connection: Connection, ids: Sequence[int]) -> dict[int, Row[Any]]:
@@ -331,15 +333,31 @@ def _ready(connection: Connection, ids: Sequence[int]) -> dict[int, Row[Any]]:
     return rows
 
 
+def _place(wanted: NewIntent) -> tuple[str, str, str]:
+    return wanted.realm_tag, wanted.kind.value, wanted.key
+
+
 def _latest(
-    connection: Connection, places: Sequence[tuple[str, str, str]]
+    connection: Connection, wanted: Sequence[NewIntent]
 ) -> dict[tuple[str, str, str], Row[Any]]:
-    query = (
-        select(intents)
-        .where(tuple_(intents.c.realm_tag, intents.c.kind, intents.c.key).in_(places))
-        .order_by(intents.c.generation)
-    )
-    return {(row.realm_tag, row.kind, row.key): row for row in connection.execute(query)}
+    """Return the latest generation of each of these drafts that has one."""
+    keys: dict[tuple[str, str], list[str]] = {}
+    for one in wanted:
+        keys.setdefault((one.realm_tag, one.kind.value), []).append(one.key)
+    return {
+        (realm_tag, kind, row.key): row
+        for (realm_tag, kind), inside in keys.items()
+        for row in _rows_of(connection, realm_tag, kind=kind, keys=inside)
+    }
+
+
+def _rows_of(
+    connection: Connection, realm_tag: str, *, kind: str, keys: Sequence[str]
+) -> Iterator[Row[Any]]:
+    """Yield the intents under these keys, of each key the latest generation last."""
+    for start in range(0, len(keys), _CHUNK):
+        asked = {"realm": realm_tag, "kind": kind, "keys": keys[start : start + _CHUNK]}
+        yield from connection.execute(_BY_KEY, asked)
 
 
 def _same(wanted: NewIntent, kept: Row[Any]) -> bool:
@@ -365,7 +383,6 @@ def _values_of(wanted: NewIntent, *, now: datetime) -> dict[str, object]:
         "state": IntentState.INTENDED.value,
         "invoice_id": wanted.invoice_id,
         "facts": facts_json(wanted.facts),
-        "tries": 0,
         "sends": 0,
         "unsettled": 0,
         "in_bundle": False,
@@ -375,10 +392,8 @@ def _values_of(wanted: NewIntent, *, now: datetime) -> dict[str, object]:
 
 
 def _attempt_ids(connection: Connection, ids: Sequence[int]) -> dict[int, int]:
-    query = select(attempts.c.intent_id, attempts.c.id).where(
-        attempts.c.intent_id.in_(ids), attempts.c.open == 1
-    )
-    return {row.intent_id: row.id for row in connection.execute(query)}
+    rows = connection.execute(_OPEN_ATTEMPTS, {"ids": list(ids)})
+    return {row.intent_id: row.id for row in rows}
 
 
 def _intended(wanted: NewIntent, *, intent_id: int, by: Actor, lease: Lease) -> Entry:

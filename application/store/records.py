@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import Connection, Row
 
@@ -187,6 +187,34 @@ class TimelineEntry:
     intuit_tid: str | None
 
 
+class Named(Protocol):
+    """What an audit line says of an intent: an `Intent`, or a stored row of one."""
+
+    @property
+    def id(self) -> int:
+        """Its own number."""
+
+    @property
+    def kind(self) -> str:
+        """What it creates."""
+
+    @property
+    def key(self) -> str:
+        """What it creates it for."""
+
+    @property
+    def invoice_id(self) -> int | None:
+        """The invoice; None for a customer."""
+
+    @property
+    def request_id(self) -> str:
+        """The id every send of it carries."""
+
+    @property
+    def payload_sha256(self) -> str:
+        """Over the frozen body."""
+
+
 class Book:
     """What every part of the journal writes with."""
 
@@ -287,7 +315,7 @@ def entry_of(
     *,
     by: Actor,
     lease: Lease | None,
-    intent: Intent | None = None,
+    intent: Named | Row[Any] | None = None,
     invoice_id: int | None = None,
     **more: Any,  # noqa: ANN401 - the remaining fields of an Entry, checked by its constructor
 ) -> Entry:
@@ -297,7 +325,7 @@ def entry_of(
         more.setdefault("request_id", intent.request_id)
         more.setdefault("payload_sha256", intent.payload_sha256)
     subject = f"invoice {invoice_id}" if invoice_id is not None else "customer"
-    kind = "customer" if intent is not None and intent.kind is Kind.CUSTOMER else "invoice"
+    kind = "customer" if intent is not None and intent.kind == Kind.CUSTOMER else "invoice"
     return Entry(
         action=f"{kind}.{action}",
         subject=subject if kind == "invoice" else f"customer {intent.key if intent else ''}",

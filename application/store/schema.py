@@ -16,6 +16,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
 )
 from sqlalchemy.dialects import mysql
 from sqlalchemy.types import TypeEngine
@@ -26,16 +27,16 @@ SERVERS: Final = ("mysql", "mariadb")
 
 tables = MetaData()
 
-_BIG: TypeEngine[int] = BigInteger().with_variant(Integer(), "sqlite")
+BIG: TypeEngine[int] = BigInteger().with_variant(Integer(), "sqlite")
 _BYTES: TypeEngine[bytes] = LargeBinary().with_variant(mysql.MEDIUMBLOB(), *SERVERS)
 _TAG = String(16)
 _ULID = String(26)
-_SHA = String(64)
+SHA = String(64)
 _QUICKBOOKS_ID = String(40)
 _TID = String(120)
 _MYSQL = {"mysql_engine": "InnoDB", "mysql_charset": "utf8mb4", "mysql_collate": "utf8mb4_bin"}
 _MARIADB = {name.replace("mysql", "mariadb"): value for name, value in _MYSQL.items()}
-_SERVER: dict[str, Any] = _MYSQL | _MARIADB
+SERVER: dict[str, Any] = _MYSQL | _MARIADB
 
 audit = Table(
     "audit",
@@ -58,32 +59,33 @@ audit = Table(
     Column("intent_id", BigInteger),
     Column("attempt_id", BigInteger),
     Column("request_id", String(64)),
-    Column("payload_sha256", _SHA),
-    Column("answer_sha256", _SHA),
+    Column("payload_sha256", SHA),
+    Column("answer_sha256", SHA),
     Column("quickbooks_id", String(200)),
     Column("intuit_tid", _TID),
     Column("cause", String(80)),
-    Column("previous", _SHA, nullable=False),
-    Column("hash", _SHA, nullable=False),
+    Column("previous", SHA, nullable=False),
+    Column("hash", SHA, nullable=False),
     Index("audit_actor", "actor", "id"),
     Index("audit_action", "action", "id"),
     Index("audit_at", "at"),
-    **_SERVER,
+    Index("audit_run", "run_id", "id"),
+    **SERVER,
 )
 audit_head = Table(
     "audit_head",
     tables,
     Column("one", Integer, primary_key=True, autoincrement=False),
     Column("id", BigInteger, nullable=False),
-    Column("hash", _SHA, nullable=False),
-    **_SERVER,
+    Column("hash", SHA, nullable=False),
+    **SERVER,
 )
 audit_invoices = Table(  # which lines speak of an invoice; derived, so outside the chain
     "audit_invoices",
     tables,
     Column("invoice_id", BigInteger, primary_key=True, autoincrement=False),
     Column("entry_id", BigInteger, primary_key=True, autoincrement=False),
-    **_SERVER,
+    **SERVER,
 )
 
 bindings = Table(
@@ -94,7 +96,7 @@ bindings = Table(
     Column("environment", String(12), nullable=False),
     Column("company_name", String(200), nullable=False),
     Column("at", Instant, nullable=False),
-    **_SERVER,
+    **SERVER,
 )
 leases = Table(  # who holds a realm now: the row the compare-and-set is about
     "leases",
@@ -102,7 +104,7 @@ leases = Table(  # who holds a realm now: the row the compare-and-set is about
     Column("realm_tag", _TAG, primary_key=True),
     Column("epoch", BigInteger, nullable=False),
     Column("ulid", _ULID, nullable=False),
-    **_SERVER,
+    **SERVER,
 )
 lease_terms = Table(  # every lease that ever was, because settling asks when it ended
     "lease_terms",
@@ -118,7 +120,7 @@ lease_terms = Table(  # every lease that ever was, because settling asks when it
     Column("until", Instant, nullable=False),
     Column("ended_at", Instant),
     UniqueConstraint("realm_tag", "epoch", name="lease_terms_epoch"),
-    **_SERVER,
+    **SERVER,
 )
 
 claims = Table(
@@ -131,7 +133,7 @@ claims = Table(
     Column("actor", Json, nullable=False),
     Column("noted_at", Instant, nullable=False),
     Index("claims_lease", "lease_ulid"),
-    **_SERVER,
+    **SERVER,
 )
 claim_rows = Table(
     "claim_rows",
@@ -141,12 +143,12 @@ claim_rows = Table(
     Column("former", Json, nullable=False),
     Column("ended_at", Instant),
     Index("claim_rows_invoice", "invoice_id", "ended_at"),
-    **_SERVER,
+    **SERVER,
 )
 intents = Table(
     "intents",
     tables,
-    Column("id", _BIG, primary_key=True),
+    Column("id", BIG, primary_key=True),
     Column("realm_tag", _TAG, nullable=False),
     Column("kind", String(12), nullable=False),
     Column("key", String(200), nullable=False),
@@ -154,8 +156,8 @@ intents = Table(
     Column("open", Integer),  # 1 while unfinished, else NULL: NULLs never meet in a unique rule
     Column("request_id", String(64), nullable=False),
     Column("payload", _BYTES, nullable=False),
-    Column("payload_sha256", _SHA, nullable=False),
-    Column("source_sha256", _SHA, nullable=False),
+    Column("payload_sha256", SHA, nullable=False),
+    Column("source_sha256", SHA, nullable=False),
     Column("state", String(12), nullable=False),
     Column("invoice_id", BigInteger),
     Column("facts", Json),
@@ -183,7 +185,7 @@ intents = Table(
     UniqueConstraint("realm_tag", "kind", "key", "open", name="intents_unfinished"),
     Index("intents_state", "realm_tag", "state", "id"),
     Index("intents_invoice", "invoice_id", "generation"),
-    **_SERVER,
+    **SERVER,
 )
 bundles = Table(
     "bundles",
@@ -192,13 +194,13 @@ bundles = Table(
     Column("realm_tag", _TAG, nullable=False),
     Column("members", Json, nullable=False),  # intent ids in the order of their places
     Column("made_at", Instant, nullable=False),
-    **_SERVER,
+    **SERVER,
 )
 attempts = Table(
     "attempts",
     tables,
-    Column("id", _BIG, primary_key=True),
-    Column("intent_id", _BIG, ForeignKey("intents.id"), nullable=False),
+    Column("id", BIG, primary_key=True),
+    Column("intent_id", BIG, ForeignKey("intents.id"), nullable=False),
     Column("n", Integer, nullable=False),
     Column("open", Integer),
     Column("lane", String(12), nullable=False),
@@ -215,19 +217,19 @@ attempts = Table(
     Column("ended_at", Instant),
     UniqueConstraint("intent_id", "n", name="attempts_number"),
     UniqueConstraint("intent_id", "open", name="attempts_open"),
-    **_SERVER,
+    **SERVER,
 )
 refusals = Table(
     "refusals",
     tables,
-    Column("id", _BIG, primary_key=True),
+    Column("id", BIG, primary_key=True),
     Column("invoice_id", BigInteger),
     Column("open", Integer),
     Column("intent_id", BigInteger),
     Column("realm_tag", _TAG, nullable=False),
     Column("cause", String(80), nullable=False),
     Column("facts", Json, nullable=False),
-    Column("fingerprint", _SHA, nullable=False),
+    Column("fingerprint", SHA, nullable=False),
     Column("run_id", BigInteger),
     Column("quickbooks_code", String(40)),
     Column("quickbooks_text", String(500)),
@@ -240,12 +242,12 @@ refusals = Table(
     Index("refusals_cause", "cause", "open", "invoice_id"),
     Index("refusals_run", "run_id", "invoice_id"),
     Index("refusals_closed_by", "closed_by"),
-    **_SERVER,
+    **SERVER,
 )
 holds = Table(
     "holds",
     tables,
-    Column("id", _BIG, primary_key=True),
+    Column("id", BIG, primary_key=True),
     Column("invoice_id", BigInteger, nullable=False),
     Column("open", Integer),
     Column("reason", String(500), nullable=False),
@@ -254,13 +256,13 @@ holds = Table(
     Column("released_by", String(120)),
     Column("released_at", Instant),
     UniqueConstraint("invoice_id", "open", name="holds_open"),
-    **_SERVER,
+    **SERVER,
 )
 
 runs = Table(
     "runs",
     tables,
-    Column("id", _BIG, primary_key=True),
+    Column("id", BIG, primary_key=True),
     Column("kind", String(40), nullable=False),
     Column("state", String(24), nullable=False),
     Column("open", Boolean, nullable=False),
@@ -281,8 +283,18 @@ runs = Table(
     Column("realm_tag", _TAG),
     Column("holder", String(120), nullable=False),
     Column("cause", String(80)),
+    Column("asked_by", String(120)),  # the actor's name, to be found by
+    Column("durable", Boolean, nullable=False, server_default=false()),  # any process may go on
+    Column("sole", Integer),  # 1 for the one long run of a realm that has not ended, else NULL
+    Column("turn", Integer, nullable=False, server_default="0"),  # rises when handed out anew
+    Column("wake_at", Instant),  # when a waiting run is looked at again
+    Column("resumed", Integer, nullable=False, server_default="0"),
+    Column("throttled_ms", BigInteger, nullable=False, server_default="0"),
+    Column("request_sha256", SHA),  # the Idempotency-Key it was asked for with
     Index("runs_open", "open", "id"),
-    **_SERVER,
+    Index("runs_sole", "realm_tag", "sole", unique=True),
+    Index("runs_request", "request_sha256"),
+    **SERVER,
 )
 tokens = Table(
     "tokens",
@@ -299,19 +311,22 @@ tokens = Table(
     Column("connected_at", Instant, nullable=False),
     Column("changed_at", Instant, nullable=False),
     Column("refreshing_until", Instant),
-    **_SERVER,
+    **SERVER,
 )
 sign_ins = Table(  # begun and not yet finished; the secret itself is not kept
     "sign_ins",
     tables,
-    Column("state_sha256", _SHA, primary_key=True),
+    Column("state_sha256", SHA, primary_key=True),
     Column("until", Instant, nullable=False),
-    **_SERVER,
+    Column("actor", Json),  # who began it
+    Column("browser_sha256", SHA),  # the cookie it must come back with; NULL: a terminal or a paste
+    Column("verifier", Text),  # PKCE's secret, sealed
+    **SERVER,
 )
 customers = Table(
     "customers",
     tables,
-    Column("id", _BIG, primary_key=True),
+    Column("id", BIG, primary_key=True),
     Column("realm_tag", _TAG, nullable=False),
     Column("code", String(200), nullable=False),
     Column("quickbooks_id", _QUICKBOOKS_ID, nullable=False),
@@ -321,7 +336,7 @@ customers = Table(
     Column("unlinked_at", Instant),
     UniqueConstraint("realm_tag", "code", "open", name="customers_payer"),
     UniqueConstraint("realm_tag", "quickbooks_id", "open", name="customers_customer"),
-    **_SERVER,
+    **SERVER,
 )
 items = Table(
     "items",
@@ -330,7 +345,7 @@ items = Table(
     Column("id", _QUICKBOOKS_ID, primary_key=True),
     Column("name", String(200), nullable=False),
     Column("active", Boolean, nullable=False),
-    **_SERVER,
+    **SERVER,
 )
 item_choices = Table(
     "item_choices",
@@ -340,7 +355,7 @@ item_choices = Table(
     Column("item_id", _QUICKBOOKS_ID, nullable=False),
     Column("actor", String(120), nullable=False),
     Column("at", Instant, nullable=False),
-    **_SERVER,
+    **SERVER,
 )
 profiles = Table(
     "profiles",
@@ -353,7 +368,7 @@ profiles = Table(
     Column("books_closed_until", Date),
     Column("uses_tax", Boolean),
     Column("read_at", Instant, nullable=False),
-    **_SERVER,
+    **SERVER,
 )
 notes = Table(
     "notes",
@@ -361,5 +376,5 @@ notes = Table(
     Column("name", String(120), primary_key=True),
     Column("value", Json, nullable=False),
     Column("at", Instant, nullable=False),
-    **_SERVER,
+    **SERVER,
 )

@@ -1,9 +1,10 @@
 """What the journal answers: receipts, refusals by cause, holds, the story of one invoice."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import BindParameter, Connection, Row, bindparam, func, insert, select, update
 
 from application.invoices.model import Facts, IntentState, Kind
 from application.store.audit import Actor, AuditLine, Entry
@@ -17,7 +18,7 @@ from application.store.records import (
     TimelineEntry,
     refusal_of,
 )
-from application.store.schema import attempts, holds, intents, refusals
+from application.store.schema import attempts, holds, intents, lease_terms, refusals
 from application.store.tables import Clash
 
 _CHUNK = 500
@@ -60,6 +61,16 @@ class Telling(Book):
         with self._store.read() as connection:
             return connection.execute(query).first() is not None
 
+    def how_many_receipts(self, realm_tag: str) -> int:
+        """Return how many invoices our store knows to be in this company."""
+        query = select(func.count(intents.c.key.distinct())).where(  # one sent anew has two
+            intents.c.realm_tag == realm_tag,
+            intents.c.state == IntentState.CONFIRMED.value,
+            intents.c.kind == Kind.INVOICE.value,
+        )
+        with self._store.read() as connection:
+            return int(connection.execute(query).scalar_one())
+
     def refusals_for(
         self, invoice_ids: Iterable[int], *, also_closed: bool = False
     ) -> dict[int, RefusalRecord]:
@@ -72,10 +83,7 @@ class Telling(Book):
         found: dict[int, RefusalRecord] = {}
         with self._store.read() as connection:
             for ids in _chunks(invoice_ids):
-                query = select(refusals).where(refusals.c.invoice_id.in_(ids))
-                if not also_closed:
-                    query = query.where(refusals.c.open == 1)
-                rows = connection.execute(query.order_by(refusals.c.id))
+                rows = connection.execute(_EVER if also_closed else _STANDING, {"ids": ids})
                 found |= {row.invoice_id: refusal_of(row) for row in rows}
         return found
 
@@ -154,6 +162,34 @@ class Telling(Book):
             return False
         return True
 
+    def hold_all(self, invoice_ids: Iterable[int], *, reason: str, by: Actor) -> list[int]:
+        """Keep invoices out of runs for one reason; return those that were not held already.
+
+        Raises:
+            Clash: Somebody held one of them at the same moment; all of its 500 are as before.
+        """
+        done: list[int] = []
+        for ids in _chunks(dict.fromkeys(invoice_ids)):
+            done += self._store.write(partial(self._hold_each, ids=ids, reason=reason, by=by))
+        return done
+
+    def _hold_each(
+        self, connection: Connection, *, ids: Sequence[int], reason: str, by: Actor
+    ) -> list[int]:
+        held = select(holds.c.invoice_id).where(holds.c.invoice_id.in_(ids), holds.c.open == 1)
+        known = set(connection.execute(held).scalars())
+        free = [one for one in ids if one not in known]
+        if free:
+            alike = {
+                "open": 1,
+                "reason": clean(reason, most=500),
+                "held_by": clean(by.name, most=120),
+                "held_at": self._store.moment(connection),
+            }
+            connection.execute(insert(holds), [{"invoice_id": one, **alike} for one in free])
+            self._append(connection, [_person_line("invoice.held", one, by=by) for one in free])
+        return free
+
     def release_hold(self, invoice_id: int, *, by: Actor) -> bool:
         """Let an invoice into runs again; return False where it was not held."""
 
@@ -187,10 +223,9 @@ class Telling(Book):
         found: dict[int, Hold] = {}
         with self._store.read() as connection:
             for ids in _chunks(invoice_ids):
-                query = select(holds).where(holds.c.invoice_id.in_(ids), holds.c.open == 1)
                 found |= {
                     row.invoice_id: Hold(row.invoice_id, row.reason, row.held_by, row.held_at)
-                    for row in connection.execute(query)
+                    for row in connection.execute(_HELD, {"ids": ids})
                 }
         return found
 
@@ -205,8 +240,11 @@ class Telling(Book):
                 intents.c.generation,
                 intents.c.key,
                 intents.c.quickbooks_id,
+                lease_terms.c.run_id,
+                lease_terms.c.holder,
             )
             .join(intents, intents.c.id == attempts.c.intent_id)
+            .outerjoin(lease_terms, lease_terms.c.ulid == attempts.c.lease_ulid)
             .where(intents.c.invoice_id == invoice_id)
             .order_by(attempts.c.id)
         )
@@ -214,6 +252,13 @@ class Telling(Book):
             sends = [_sent_entry(row) for row in connection.execute(query)]
         # The log orders by its numbers; an attempt stands behind the lines of its own moment.
         return sorted([_told(line) for line in lines] + sends, key=lambda one: one.at)
+
+
+# Built once: every page asks them.
+_IDS: BindParameter[Any] = bindparam("ids", expanding=True)
+_EVER = select(refusals).where(refusals.c.invoice_id.in_(_IDS)).order_by(refusals.c.id)
+_STANDING = _EVER.where(refusals.c.open == 1)
+_HELD = select(holds).where(holds.c.invoice_id.in_(_IDS), holds.c.open == 1)
 
 
 def _chunks(ids: Iterable[int]) -> Iterator[Sequence[int]]:
@@ -268,10 +313,10 @@ def _told(line: AuditLine) -> TimelineEntry:
 def _sent_entry(row: Row[Any]) -> TimelineEntry:
     return TimelineEntry(
         at=row.sent_at,
-        actor="",
+        actor=row.holder or "",
         event="attempt",
         text=f"{row.key}, generation {row.generation}, attempt {row.n}",
-        run_id=None,
+        run_id=row.run_id,
         entry_id=None,
         intent_id=row.intent_id,
         attempt=row.n,

@@ -1,6 +1,5 @@
 """everything secret: QuickBooks tokens encrypted, under a row lock."""
 
-import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -8,14 +7,15 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
-from sqlalchemy import Connection, Row, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, func, insert, or_, select, update
 from typing_extensions import override
 
 from application.catalogue import ConfigInvalid
 from application.invoices.model import Environment, Realm
 from application.store.audit import Actor, Audit, Entry
 from application.store.columns import clean, instant, microseconds
-from application.store.schema import sign_ins, tokens
+from application.store.schema import tokens
+from application.store.sign_ins import SUBJECT, SignIns
 from application.store.tables import Store
 from application.world import World
 
@@ -23,6 +23,10 @@ SETTING = "ENCRYPTION_KEYS"
 PURPOSE = "quickbooks-tokens"
 CONNECTED = "connected"
 BROKEN = "broken"
+_ROW = select(tokens).where(tokens.c.environment == bindparam("environment"))
+_TAG = select(tokens.c.realm_tag).where(
+    tokens.c.environment == bindparam("environment"), tokens.c.sealed.is_not(None)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,18 @@ class TokenSet:
         return f"TokenSet({self.realm.tag}, version {self.version}, ***)"
 
 
+class RefreshLost(Exception):
+    """The right to renew a sign-in went to somebody else; the old token must not be sent.
+
+    Args:
+        version: Of the sign-in.
+    """
+
+    def __init__(self, *, version: int) -> None:
+        super().__init__(version)
+        self.version = version
+
+
 class Tokens:
     """The sign-ins, sealed.
 
@@ -69,9 +85,19 @@ class Tokens:
         if not keys:
             raise ConfigInvalid(setting=SETTING, problem="is needed")
         try:
-            self._keys = MultiFernet([Fernet(key) for key in keys])
+            each = [Fernet(key) for key in keys]
         except ValueError:
             raise ConfigInvalid(setting=SETTING, problem="holds a value that is no key") from None
+        self._keys = MultiFernet(each)
+        self._newest = each[0]
+        self.keys_count = len(each)
+        self.clock = world.clock  # the lives of tokens are counted by it
+        self.sign_ins = SignIns(
+            store,
+            audit=audit,
+            seal=lambda text: self._keys.encrypt(text.encode()).decode(),
+            opened=lambda sealed: self._plain(sealed).decode(),
+        )
 
     def load(self, environment: Environment) -> TokenSet | None:
         """Return the sign-in of an environment; None where nobody has connected.
@@ -80,10 +106,13 @@ class Tokens:
             ConfigInvalid: No key opens it, or it was put there from elsewhere.
         """
         with self._store.read() as connection:
-            row = connection.execute(
-                select(tokens).where(tokens.c.environment == environment.value)
-            ).first()
+            row = connection.execute(_ROW, {"environment": environment.value}).first()
         return None if row is None or row.sealed is None else self._opened(row)
+
+    def realm_tag(self, environment: Environment) -> str | None:
+        """Return which company is connected; no key is needed for that."""
+        with self._store.read() as connection:
+            return connection.execute(_TAG, {"environment": environment.value}).scalar_one_or_none()
 
     def save(self, fresh: TokenSet, *, by: Actor) -> TokenSet:
         """Keep a new sign-in in place of the one before, and return it as kept."""
@@ -113,31 +142,51 @@ class Tokens:
 
         return self._store.write(work)
 
-    def begin_refresh(self, sign_in: TokenSet, *, lock_ms: int) -> bool:
-        """Return whether we, and nobody else, may renew this version now.
+    def begin_refresh(self, sign_in: TokenSet, *, lock_ms: int) -> datetime | None:
+        """Return until when we, and nobody else, may renew this version; None while we may not.
 
         It is durable when it returns. A lock whose time is over is taken over.
         """
 
-        def work(connection: Connection) -> bool:
+        def work(connection: Connection) -> datetime | None:
             now = self._store.moment(connection)
-            row = _locked(connection, sign_in.realm.environment.value)
-            if row is None or row.version != sign_in.version or row.sealed is None:
-                return False
-            if row.state == BROKEN:
-                return False
-            if row.refreshing_until is not None and row.refreshing_until > now:
-                return False
-            until = now + timedelta(milliseconds=lock_ms)
+            row = _renewable(connection, sign_in)
+            if row is None or (row.refreshing_until is not None and row.refreshing_until > now):
+                return None
+            until: datetime = now + timedelta(milliseconds=lock_ms)
             connection.execute(_change(row, {"refreshing_until": until}))
-            return True
+            return until
 
         return self._store.write(work)
 
-    def finish_refresh(self, sign_in: TokenSet, *, tokens: TokenSet) -> TokenSet:
+    def keep_refresh(self, sign_in: TokenSet, *, until: datetime, lock_ms: int) -> datetime:
+        """Return the new end of a lock that is still ours, right before the old token leaves.
+
+        Whoever was stopped for longer than the lock lasts finds it lost, and sends nothing.
+
+        Raises:
+            RefreshLost: Somebody took it over, or connected anew, or disconnected.
+        """
+
+        def work(connection: Connection) -> datetime | None:
+            now = self._store.moment(connection)
+            row = _renewable(connection, sign_in)
+            if row is None or row.refreshing_until != until:
+                return None
+            fresh: datetime = max(now + timedelta(milliseconds=lock_ms), until)
+            connection.execute(_change(row, {"refreshing_until": fresh}))
+            return fresh
+
+        kept = self._store.write(work)
+        if kept is None:
+            raise RefreshLost(version=sign_in.version)
+        return kept
+
+    def finish_refresh(self, sign_in: TokenSet, *, tokens: TokenSet) -> TokenSet | None:
         """Keep the renewed tokens, durable before their first use, and return them as kept.
 
-        Where somebody connected anew meanwhile, that newer sign-in stays and is returned.
+        Where somebody connected anew meanwhile, that newer sign-in stays and is returned; where
+        somebody disconnected, nothing is kept.
         """
         fresh = tokens
 
@@ -161,22 +210,24 @@ class Tokens:
             self._line(connection, "signin.renewed", kept.realm, by=_renewer(row))
             return kept
 
-        kept = self._store.write(work) or self.load(sign_in.realm.environment)
-        return fresh if kept is None else kept
+        return self._store.write(work) or self.load(sign_in.realm.environment)
 
-    def fail_refresh(self, sign_in: TokenSet, *, reason: str, broken: bool) -> None:
-        """Give the lock back after a renewal that brought nothing.
+    def fail_refresh(
+        self, sign_in: TokenSet, *, until: datetime, reason: str, broken: bool
+    ) -> bool:
+        """Give the lock back after a renewal that brought nothing; return whether it was ours.
 
         Args:
             sign_in: What was to be renewed.
+            until: The end of our lock, as last written.
             reason: Why not, in a machine's word.
             broken: QuickBooks no longer accepts it; a person must connect again.
         """
 
-        def work(connection: Connection) -> None:
-            row = _locked(connection, sign_in.realm.environment.value)
-            if row is None or row.version != sign_in.version:
-                return
+        def work(connection: Connection) -> bool:
+            row = _renewable(connection, sign_in)
+            if row is None or row.refreshing_until != until:
+                return False
             values: dict[str, object] = {"refreshing_until": None}
             if broken:
                 now = self._store.moment(connection)
@@ -190,16 +241,17 @@ class Tokens:
                 self._line(
                     connection, "signin.broken", sign_in.realm, by=_renewer(row), cause=reason
                 )
+            return True
 
-        self._store.write(work)
+        return self._store.write(work)
 
-    def forget(self, environment: Environment, *, by: Actor) -> None:
-        """Wipe a sign-in; its version number is never used again."""
+    def forget(self, environment: Environment, *, by: Actor) -> bool:
+        """Wipe a sign-in and return whether there was one; its version is never used again."""
 
-        def work(connection: Connection) -> None:
+        def work(connection: Connection) -> bool:
             row = _locked(connection, environment.value)
             if row is None or row.sealed is None:
-                return
+                return False
             wiped: dict[str, object] = {
                 "sealed": None,
                 "sealed_before": None,
@@ -210,13 +262,14 @@ class Tokens:
                 connection,
                 Entry(
                     action="signin.ended",
-                    subject="QuickBooks sign-in",
+                    subject=SUBJECT,
                     by=by,
                     realm_tag=row.realm_tag,
                 ),
             )
+            return True
 
-        self._store.write(work)
+        return self._store.write(work)
 
     def name_company(self, environment: Environment, name: str) -> None:
         """Keep the company's name beside its sign-in, for people."""
@@ -242,6 +295,7 @@ class Tokens:
             for row in rows:
                 sealed = self._keys.encrypt(self._plain(row.sealed)).decode()
                 connection.execute(_change(row, {"sealed": sealed, "sealed_before": None}))
+            self.sign_ins.reseal(connection)
             if rows:
                 line = Entry(action="key.rotated", subject=f"{len(rows)} sign-ins", by=by)
                 self._audit.append(connection, line)
@@ -249,30 +303,15 @@ class Tokens:
 
         return self._store.write(work)
 
-    # -- a sign-in that has begun ---------------------------------------------------------------
-
-    def note_state(self, state: str, *, until: datetime) -> None:
-        """Remember the secret a sign-in was begun with; those out of date are dropped."""
-
-        def work(connection: Connection) -> None:
-            now = self._store.moment(connection)
-            connection.execute(delete(sign_ins).where(sign_ins.c.until <= now))
-            connection.execute(insert(sign_ins).values(state_sha256=_sha256(state), until=until))
-
-        self._store.write(work)
-
-    def use_state(self, state: str, *, now: datetime) -> bool:
-        """Return whether a sign-in was begun here with this secret; good for one use."""
-
-        def work(connection: Connection) -> bool:
-            used = connection.execute(
-                delete(sign_ins).where(
-                    sign_ins.c.state_sha256 == _sha256(state), sign_ins.c.until > now
-                )
-            )
-            return bool(used.rowcount)
-
-        return self._store.write(work)
+    def needs_rotation(self) -> bool:
+        """Return whether anything rests under a key that is not the newest."""
+        held = select(tokens.c.sealed, tokens.c.sealed_before).where(
+            or_(tokens.c.sealed.is_not(None), tokens.c.sealed_before.is_not(None))
+        )
+        with self._store.read() as connection:
+            sealed = [one for row in connection.execute(held) for one in row if one is not None]
+            sealed += self.sign_ins.sealed(connection)
+        return not all(self._is_newest(one) for one in sealed)
 
     # -- sealing --------------------------------------------------------------------------------
 
@@ -303,6 +342,13 @@ class Tokens:
             "hard_until": None if kept.hard_until is None else microseconds(kept.hard_until),
         }
         return self._keys.encrypt(json.dumps(envelope).encode()).decode()
+
+    def _is_newest(self, sealed: str) -> bool:
+        try:
+            self._newest.decrypt(sealed.encode())
+        except (InvalidToken, UnicodeEncodeError):
+            return False
+        return True
 
     def _plain(self, sealed: str) -> bytes:
         try:
@@ -348,7 +394,7 @@ class Tokens:
             connection,
             Entry(
                 action=action,
-                subject="QuickBooks sign-in",
+                subject=SUBJECT,
                 by=by,
                 realm_tag=realm.tag,
                 cause=cause,
@@ -366,6 +412,14 @@ def _locked(connection: Connection, environment: str) -> Row[Any] | None:
     return connection.execute(query).first()
 
 
+def _renewable(connection: Connection, sign_in: TokenSet) -> Row[Any] | None:
+    """Return the row of this very version while it can be renewed."""
+    row = _locked(connection, sign_in.realm.environment.value)
+    if row is None or row.version != sign_in.version or row.sealed is None or row.state == BROKEN:
+        return None
+    return row
+
+
 def _change(row: Row[Any], values: dict[str, object]) -> Any:  # noqa: ANN401 - SQLAlchemy's Update has no short type
     return (
         update(tokens)
@@ -381,7 +435,3 @@ def _next_version(connection: Connection) -> int:
 
 def _renewer(row: Row[Any]) -> Actor:
     return Actor(name=row.connected_by, source="renewal")
-
-
-def _sha256(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()

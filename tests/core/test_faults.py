@@ -4,7 +4,7 @@ import pytest
 
 from application.invoices.outcomes import Passing, Refused, Unknown
 from application.quickbooks.answers import TEXT_MAX, FaultLine
-from application.quickbooks.faults import CODES, judge
+from application.quickbooks.faults import CODES, PAUSING_CODES, Care, judge
 
 DATA = "2020 2030 2040 2050 2080 2090 2100 2110 2120 2140 2150 2160 2170 2200 2210 2230 2240 2250"
 MORE_DATA = "2300 2600 620 700 800 900 6010 6080 6180 6220 6270 6280 6310 6420 6450 6480 6540 6560"
@@ -55,6 +55,11 @@ TEXTS: list[tuple[str, str, str, Passing]] = [
     ("2500", "Invalid Reference Id : Depts element id 2", "location_unmapped", Passing.NO),
     ("2500", "Invalid Reference Id : Klasses element id", "feature_missing", Passing.NO),
     ("2500", "Invalid Reference Id : TaxCodeRef", "tax_code_needed", Passing.NO),
+    ("2500", "Invalid Reference Id : DepartmentRef", "location_unmapped", Passing.NO),
+    ("2500", "Invalid Reference Id : ClassRef", "feature_missing", Passing.NO),
+    ("610", "Object Not Found : ItemRef", "item_inactive", Passing.NO),
+    ("610", "Object Not Found : CustomerRef", "customer_inactive", Passing.NO),
+    ("6210", "Account Period Closed", "period_closed", Passing.NO),
 ]
 
 
@@ -75,6 +80,7 @@ class TestCode:
             reference="customer" if code == "6250" else None,
         )  # fmt: skip
 
+    @pytest.mark.covers("E8")
     @pytest.mark.parametrize(("code", "why", "look_now"), UNKNOWN)
     def test_is_unknown(self, code: str, why: str, look_now: bool) -> None:  # noqa: FBT001 - a row
         outcome = judge([line(code)], status=400)
@@ -96,6 +102,30 @@ class TestCode:
         assert set(CODES) - rows - {code for code, _, _ in UNKNOWN} == set()
 
 
+class TestStatus:
+    OWN = {  # noqa: RUF012 - a table nobody changes
+        401: "100 110 120 130 3001 3100 3200 3202",
+        403: "120 130 3001 3100 5020 5030 6190 7001",
+    }
+
+    @pytest.mark.parametrize("status", OWN)
+    def test_of_a_gate_makes_only_its_own_codes_mean_something(self, status: int) -> None:
+        meant = {code for code in CODES if isinstance(judge([line(code)], status=status), Refused)}
+
+        assert meant == set(self.OWN[status].split())
+
+
+class TestCare:
+    def test_rises_from_content_to_unknown(self) -> None:
+        assert [care.name for care in sorted(Care)] == [
+            "CONTENT", "TRANSIENT", "PAUSE", "STOP", "LOOK", "UNKNOWN"
+        ]  # fmt: skip
+        assert [care.value for care in sorted(Care)] == [0, 1, 2, 3, 4, 5]
+
+    def test_rests_the_whole_company_after_these_passing_refusals(self) -> None:
+        assert {"140", "150"} == PAUSING_CODES
+
+
 class TestText:
     @pytest.mark.parametrize(("code", "text", "cause", "passing"), TEXTS)
     def test_refines_a_code(self, code: str, text: str, cause: str, passing: Passing) -> None:
@@ -104,6 +134,7 @@ class TestText:
         assert isinstance(outcome, Refused)
         assert (outcome.cause, outcome.passing) == (cause, passing)
 
+    @pytest.mark.covers("E8", "E20")
     @pytest.mark.parametrize(
         "text", ["Unexpected Internal Error. (-30000)", "while accessing or saving your data"]
     )
@@ -112,6 +143,26 @@ class TestText:
 
         assert isinstance(outcome, Unknown)
         assert (outcome.why, outcome.unclassified) == ("maybe_saved", False)
+
+    @pytest.mark.parametrize(
+        ("text", "element"),
+        [
+            ("Duplicate Document Number Error", ""),
+            ("This number has already been used.", ""),
+            ("Error", "number has already been used"),
+        ],
+    )
+    def test_of_a_taken_number_asks_to_look(self, text: str, element: str) -> None:
+        outcome = judge([line("6210", text=text, element=element)], status=400)
+
+        assert isinstance(outcome, Unknown)
+        assert (outcome.why, outcome.look_now) == ("number_taken", True)
+
+    def test_and_element_are_two_words(self) -> None:
+        outcome = judge([line("6000", text="gst/hst", element="rate")], status=400)
+
+        assert isinstance(outcome, Refused)
+        assert outcome.cause == "tax_code_needed"
 
     def test_alone_proves_nothing(self) -> None:
         outcome = judge([line("9999", text="amount that is 0 or greater")], status=400)
@@ -125,6 +176,32 @@ class TestText:
         assert outcome.text is not None
         assert outcome.text.startswith("a [31m b ccc")
         assert len(outcome.text) == TEXT_MAX
+
+
+class TestDocumentNamed:
+    @pytest.mark.parametrize(
+        ("words", "txn_id"),
+        [
+            ("TxnType=Invoice with TxnId=6575", "6575"),
+            (f"TxnType=Invoice with TxnId={'9' * 21}", "9" * 21),
+            (f"TxnType=Invoice with TxnId={'9' * 22}", None),
+            ("TxnType=Invoice with TxnId=\u0666\u0665", None),
+        ],
+    )
+    def test_is_taken_whole_or_not_at_all(self, words: str, txn_id: str | None) -> None:
+        outcome = judge([line("6140", text=words)], status=400)
+
+        assert isinstance(outcome, Unknown)
+        assert (outcome.look_now, outcome.txn_id) == (True, txn_id)
+
+    @pytest.mark.parametrize(
+        ("words", "txn_id"), [("Id=425", "425"), (f"Id={'9' * 22}", None), ("Id=\u0664", None)]
+    )
+    def test_of_a_name_is_taken_whole_or_not_at_all(self, words: str, txn_id: str | None) -> None:
+        outcome = judge([line("6240", text=words)], status=400)
+
+        assert isinstance(outcome, Unknown)
+        assert (outcome.look_now, outcome.txn_id) == (True, txn_id)
 
 
 class TestReference:
@@ -151,7 +228,7 @@ class TestReference:
         outcome = judge([line("2050", element="PrimaryPhone.FreeFormNumber")], status=400)
 
         assert isinstance(outcome, Refused)
-        assert outcome.field == "phone"
+        assert (outcome.cause, outcome.field) == ("quickbooks_rejected", "phone")
 
 
 class TestSeveral:

@@ -78,6 +78,7 @@ class TestDraft:
     def test_has_no_description_where_nothing_has_a_name(self) -> None:
         assert draft(fee=Fee(12, "", None), item_name="").description == ""
 
+    @pytest.mark.covers("G4")
     @pytest.mark.parametrize(
         ("comment", "note"),
         [
@@ -95,6 +96,7 @@ class TestDraft:
     def test_notes_the_comment(self, comment: str | None, note: str | None) -> None:
         assert draft(row(comment=comment)).note == note
 
+    @pytest.mark.covers("G6")
     @pytest.mark.parametrize(
         ("text", "kept"),
         [
@@ -248,6 +250,7 @@ class TestItemName:
 
 
 class TestCleanText:
+    @pytest.mark.covers("G4")
     @lightly
     @given(text=texts)
     def test_can_always_be_sent(self, text: str) -> None:

@@ -14,6 +14,7 @@ class TestDocNumber:
     def test_is_the_guide_s(self) -> None:
         assert doc_number(12345) == "MIS-12345"
 
+    @pytest.mark.covers("G8")
     def test_fits_quickbooks_for_any_id_of_the_mis(self) -> None:
         assert len(doc_number(2**32 - 1)) <= 21
 

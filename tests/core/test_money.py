@@ -42,7 +42,42 @@ class TestCents:
         assert getcontext().prec == 28
 
 
+class TestLimitOfReading:
+    @pytest.mark.parametrize(
+        ("dept", "told"),
+        [
+            pytest.param(Decimal(10) ** 40, "no number QuickBooks could take", id="too long"),
+            pytest.param(Decimal("9" * 40), "the most QuickBooks takes", id="read, too much"),
+        ],
+    )
+    def test_is_forty_digits(self, dept: Decimal, told: str) -> None:
+        why = why_no_amount(row(dept=dept), rule=AmountRule.DEBIT)
+
+        assert why is not None
+        assert why.endswith(told)
+
+    def test_leaves_an_amount_below_one_without_credit_alone(self) -> None:
+        assert amount_to_send(row(dept=Decimal("0.01")), rule=AmountRule.NET) == Decimal("0.01")
+
+    @pytest.mark.parametrize(
+        ("changes", "told"),
+        [
+            ({"dept": None}, "`dept` is empty"),
+            (
+                {"oddities": frozenset({Oddity.NOT_EXACT})},
+                "an amount has more than two decimal places that count",
+            ),
+            ({"dept": Decimal(0)}, "`dept` is 0, not above 0"),
+        ],
+    )
+    def test_and_the_others_are_told_in_whole_sentences(
+        self, changes: dict[str, object], told: str
+    ) -> None:
+        assert why_no_amount(row(**changes), rule=AmountRule.DEBIT) == told
+
+
 class TestAmountToSend:
+    @pytest.mark.covers("G1", "G2")
     @pytest.mark.parametrize(
         ("dept", "credit", "debit", "net"),
         [

@@ -14,9 +14,12 @@ from application.invoices.outcomes import (
     MOVES,
     Edge,
     IllegalMove,
+    Passing,
+    Unknown,
     Verdict,
     absence_counts_from,
     assert_legal,
+    clocks_agree,
     differences,
     fits,
     verdict,
@@ -39,6 +42,7 @@ NUMBERLESS = replace(FOUND, doc_number=None)
 
 
 class TestVerdict:
+    @pytest.mark.covers("E6", "E7")
     @pytest.mark.parametrize(
         ("found", "now", "looks", "concluded"),
         [
@@ -67,6 +71,7 @@ class TestVerdict:
     ) -> None:
         assert verdict(SENT, found, now=now, absent_from=FROM, looks=looks) is concluded
 
+    @pytest.mark.covers("E6")
     @lightly
     @given(
         found=st.lists(
@@ -155,6 +160,36 @@ class TestAbsence:
         counted = absence_counts_from(SENT_AT, lease_ended_at=lease_ended_at, grace_ms=725_500)
 
         assert counted == since + timedelta(milliseconds=725_500)
+
+
+class TestClocks:
+    @pytest.mark.parametrize(
+        ("apart", "agree"),
+        [
+            pytest.param(timedelta(seconds=60), True, id="a minute behind"),
+            pytest.param(timedelta(seconds=-60), True, id="a minute ahead"),
+            pytest.param(timedelta(seconds=60, microseconds=1), False, id="behind"),
+            pytest.param(timedelta(seconds=-60, microseconds=-1), False, id="ahead"),
+            pytest.param(None, True, id="the answer carries no date"),
+        ],
+    )
+    def test_agree_within_a_minute(self, *, apart: timedelta | None, agree: bool) -> None:
+        theirs = None if apart is None else SENT_AT - apart
+
+        assert clocks_agree(SENT_AT, theirs) is agree
+
+
+class TestUnknown:
+    def test_neither_looks_at_once_nor_alarms_unless_it_says_so(self) -> None:
+        plain = Unknown("reset")
+
+        assert (plain.look_now, plain.unclassified) == (False, False)
+
+
+class TestWords:
+    def test_of_what_passes_and_of_what_is_proved_stay(self) -> None:
+        assert [*Passing] == ["no", "not_sent", "pause", "transient", "sign_in", "stop"]
+        assert [*Verdict] == ["adopt", "conflict", "duplicate", "wait", "absent"]
 
 
 class TestMoves:

@@ -60,6 +60,13 @@ class TestNextStep:
         assert followed is Step.REFUSE
 
 
+class TestStep:
+    def test_has_these_words(self) -> None:
+        words = ["confirm", "try_again", "pause", "refuse", "settle", "sign_in", "stop"]
+
+        assert [*Step] == words
+
+
 class TestWaits:
     @pytest.mark.parametrize(("jitter_ms", "wait_ms"), [(0, 5000), (900, 5900), (-5, 5000)])
     def test_before_an_attempt_are_the_delay_and_some_chance(

@@ -88,6 +88,7 @@ class TestGoodRow:
 
 
 class TestProblem:
+    @pytest.mark.covers("G7")
     @pytest.mark.parametrize(
         ("student", "reg_no", "reason"),
         [
@@ -110,6 +111,7 @@ class TestProblem:
         assert reason in problem.facts["reason"]
         assert problem.facts["reg_no"] == (reg_no or "").strip()
 
+    @pytest.mark.covers("G1", "G2")
     @pytest.mark.parametrize(
         "changes",
         [
@@ -130,6 +132,7 @@ class TestProblem:
         assert problem.cause == "invalid_amount"
         assert problem.facts["reason"]
 
+    @pytest.mark.covers("G3")
     @pytest.mark.parametrize(
         ("dated", "text"),
         [
@@ -191,6 +194,7 @@ class TestProblem:
     def test_is_none_of_a_legal_name(self, code: str) -> None:
         assert problems(row(reg_no=code), student=uwase(code=code)) == ()
 
+    @pytest.mark.covers("E13")
     @pytest.mark.parametrize("dated", [date(2021, 6, 30), CLOSED], ids=["row 20", "the last day"])
     def test_of_the_period(self, dated: date) -> None:
         (problem,) = problems(row(dated=dated))
@@ -222,6 +226,7 @@ class TestProblem:
 
 
 class TestAnyRow:
+    @pytest.mark.covers("G1", "G3", "G7")
     @generated
     @given(
         invoice=invoices,

@@ -1,5 +1,6 @@
 """Every answer we know, kept as a file, and what it means."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -8,8 +9,14 @@ import pytest
 
 from application.invoices.model import Document, Kind, Party
 from application.invoices.outcomes import Ok, Outcome, Passing, Refused, Unknown
-from application.quickbooks.answers import Answer
-from application.quickbooks.wire import judge
+from application.quickbooks.answers import (
+    BODY_BYTES_MAX,
+    DEPTH_MAX,
+    TEXT_MAX,
+    VALUES_MAX,
+    Answer,
+)
+from application.quickbooks.wire import PAGE_ROWS, PLACES_MAX, judge
 
 SAMPLES = Path(__file__).parent / "answers"
 _TYPES = {".json": "application/json;charset=utf-8", ".xml": "text/xml", ".html": "text/html"}
@@ -63,6 +70,17 @@ class TestInvoice:
         assert isinstance(outcome, Ok)
         assert isinstance(outcome.found, Document)
         assert outcome.found.doc_number is None
+
+    @pytest.mark.parametrize("at", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00"])
+    def test_created_beyond_our_calendar_is_read_without_that_instant(self, at: str) -> None:
+        known = sample("200_invoice.json")
+        body = known.body.replace(b"2020-09-29T05:58:07-07:00", at.encode())
+
+        outcome = judge(replace(known, body=body), kind=Kind.INVOICE)
+
+        assert isinstance(outcome, Ok)
+        assert isinstance(outcome.found, Document)
+        assert outcome.found.created_at is None
 
     def test_without_an_id_is_unknown(self) -> None:
         outcome = judge(sample("200_invoice_without_id.json"), kind=Kind.INVOICE)
@@ -199,6 +217,13 @@ def fault(*codes: str) -> str:
     return f'{{"Fault":{{"Error":[{errors}],"type":"ValidationFault"}}}}'
 
 
+class TestLimits:
+    def test_of_an_answer_are_these(self) -> None:
+        limits = (BODY_BYTES_MAX, VALUES_MAX, DEPTH_MAX, TEXT_MAX, PAGE_ROWS, PLACES_MAX)
+
+        assert limits == (16_777_216, 500_000, 64, 500, 1000, 30)
+
+
 class TestStatus:
     @pytest.mark.parametrize("status", [201, 204, 301, 302, 404, 405, 409, 500, 502, 503, 504])
     def test_outside_the_table_is_unknown_whatever_the_body_says(self, status: int) -> None:
@@ -221,6 +246,20 @@ class TestStatus:
 
         assert outcome == Refused("quickbooks_rate_limited", passing=Passing.PAUSE, code="429")
 
+    @pytest.mark.parametrize(
+        ("status", "body"),
+        [
+            pytest.param(401, '<html><Error code="3200"></html>', id="a page, not a fault"),
+            pytest.param(403, '<html><Error code="3100"></html>', id="a page under 403"),
+            pytest.param(400, '<?xml?><Error code="2020"/>', id="XML where none is expected"),
+            pytest.param(503, '<?xml?><Error code="3100"/>', id="XML under 503"),
+        ],
+    )
+    def test_wants_xml_to_be_a_fault_of_a_gate(self, status: int, body: str) -> None:
+        outcome = outcome_of(body, status=status, content_type="text/xml")
+
+        assert isinstance(outcome, Unknown)
+
     def test_413_is_our_fault(self) -> None:
         assert outcome_of("", status=413) == Refused("internal_error", code="413")
 
@@ -234,6 +273,12 @@ class TestStatus:
         outcome = outcome_of(fault("2020")[:-1] + ',"Invoice":{"Id":"1"}}', status=200)
 
         assert outcome == Unknown(why="fault_and_entity", unclassified=True)
+
+    @pytest.mark.parametrize("status", [200, 400, 500, 503])
+    def test_with_a_limit_and_an_entity_is_unknown(self, status: int) -> None:
+        outcome = outcome_of(fault("3001")[:-1] + ',"Invoice":{"Id":"1"}}', status=status)
+
+        assert isinstance(outcome, Unknown)
 
     def test_400_without_a_fault_is_unknown(self) -> None:
         assert outcome_of("{}") == Unknown(why="status_400", unclassified=True)
@@ -271,6 +316,8 @@ class TestStatus:
             ("Tue, 24 Nov 2026 07:00:00 GMT", 0),
             ("Tue, 24 Nov 2026 07:00:00", None),
             ("soon", None),
+            ("Fri, 31 Dec 9999 23:59:59 -2300", None),
+            (f"Tue, 24 Nov {'9' * 30} 08:00:00 GMT", None),
             ("-5", None),
             (None, None),
         ],
@@ -309,6 +356,32 @@ class TestFaultEnvelope:
 
         assert isinstance(outcome, Unknown)
         assert outcome.unclassified
+
+    @pytest.mark.parametrize(
+        "body",
+        [
+            '{"Fault":{"Error":[{"code":"2020"}]},"fault":{"error":[{"code":"5010"}]}}',
+            '{"fault":{"error":[{"code":"2020"}]},"Fault":{"Error":[{"code":"5010"}]}}',
+            '{"Fault":{"Error":[{"code":"2020"}]},"fault":{"error":[]}}',
+            '{"Fault":{"Error":[{"code":"2020"}]},"fault":true}',
+        ],
+    )
+    def test_beside_another_hides_nothing(self, body: str) -> None:
+        assert isinstance(outcome_of(body), Unknown)
+
+    @pytest.mark.parametrize(
+        "twice", ['"code":"5010","Code":"2020"', '"Code":"5010","code":"2020"']
+    )
+    def test_that_spells_its_code_twice_is_unknown(self, twice: str) -> None:
+        outcome = outcome_of(f'{{"Fault":{{"Error":[{{{twice}}}]}}}}')
+
+        assert outcome == Unknown(why="unclassified", unclassified=True)
+
+    @pytest.mark.parametrize("words", ["errorCode=00020201", "errorCode=000202099"])
+    def test_whose_words_hold_a_longer_number_is_unknown(self, words: str) -> None:
+        outcome = outcome_of(f'{{"fault":{{"error":[{{"message":"{words}"}}]}}}}')
+
+        assert isinstance(outcome, Unknown)
 
     def test_takes_the_code_from_the_words_where_it_stands_only_there(self) -> None:
         outcome = outcome_of(

@@ -33,6 +33,7 @@ def invoice(**changes: object) -> dict[str, object]:
 
 
 class TestBundleAnswer:
+    @pytest.mark.covers("A14")
     def test_is_matched_by_place(self) -> None:
         first, second, third, fourth, fifth, sixth = wire.judge_bundle(
             sample("200_bundle.json"), places=6, kind=Kind.INVOICE
@@ -49,6 +50,7 @@ class TestBundleAnswer:
         assert fifth.passing is Passing.PAUSE
         assert sixth == Unknown(why="missing_place", intuit_tid="1-tid")
 
+    @pytest.mark.covers("A13")
     @pytest.mark.parametrize(
         ("items", "why"),
         [
@@ -88,6 +90,7 @@ class TestDocuments:
     def test_are_none_on_an_empty_page(self) -> None:
         assert wire.read_documents(sample("200_no_rows.json")) == ()
 
+    @pytest.mark.covers("E4")
     @pytest.mark.parametrize(
         ("given_answer", "why"),
         [
@@ -154,7 +157,7 @@ class TestDocument:
 
         assert isinstance(found, Unknown)
 
-    @pytest.mark.parametrize("total", ["1e999999999", "1e-999999999", "1e19"])
+    @pytest.mark.parametrize("total", ["1e999999999", "1e-999999999", "1e19", f"100.{'0' * 28}1"])
     def test_with_a_monstrous_total_is_unknown(self, total: str) -> None:
         body = json.dumps({"Invoice": invoice(TotalAmt=7_654_321)}, default=str).replace(
             "7654321", total
@@ -291,6 +294,7 @@ class TestPreferences:
 
 
 class TestParser:
+    @pytest.mark.covers("E4", "E5")
     @pytest.mark.parametrize(
         ("body", "why"),
         [
@@ -309,6 +313,9 @@ class TestParser:
             ('{"a":' + "[" * 64 + "]" * 64 + "}", "depth"),
             ('{"a":' + "[" * 100_000 + "]" * 100_000 + "}", "json"),
             (b" " * (answers.BODY_BYTES_MAX + 1), "size"),
+            ('{"a":[' + "1," * (answers.VALUES_MAX - 2) + "1]}", "size"),
+            ('{"a":[' + "[]," * (answers.VALUES_MAX // 2) + "1]}", "size"),
+            ('{"a":[' + "{}," * (answers.VALUES_MAX // 2) + "1]}", "size"),
         ],
         ids=lambda value: str(value)[:20],
     )
@@ -334,6 +341,7 @@ class TestParser:
         assert isinstance(found, Document)
         assert found.total == Decimal("9007199254740993.01")
 
+    @pytest.mark.covers("E5", "E17")
     def test_tolerates_fields_nobody_knows(self) -> None:
         outcome = wire.judge(answer({"Invoice": invoice(Novelty={"x": [1]})}), kind=Kind.INVOICE)
 
@@ -362,6 +370,7 @@ JSON = st.recursive(
 
 
 class TestRubbish:
+    @pytest.mark.covers("E4")
     @settings(max_examples=300, deadline=None)
     @given(status=STATUSES, body=st.binary() | JSON.map(lambda tree: json.dumps(tree).encode()))
     def test_is_never_judged_refused(self, status: int, body: bytes) -> None:

@@ -117,6 +117,7 @@ class TestQuery:
             "select * from Invoice where DocNumber in ('MIS-1', 'MIS-2') maxresults 1000"
         )
 
+    @pytest.mark.covers("G5")
     def test_for_a_name_escapes_it(self) -> None:
         assert wire.query_parties("Customer", name="O'N\\eil") == (
             r"select * from Customer where DisplayName = 'O\'N\\eil'"

@@ -52,6 +52,8 @@ def everything() -> Iterator[Source]:
             continue
         if not path.is_file() or parts[-1].startswith((".coverage", ".env")):
             continue
+        if parts == (".git",):
+            continue  # in a linked working tree it is a file that names a place of this machine
         try:
             yield Source(path="/".join(parts), text=path.read_text(encoding="utf-8"))
         except UnicodeDecodeError:

@@ -11,28 +11,15 @@ from application.catalogue import CAUSES, Stop
 from tests.laws.reading import ROOT, Source, python_in
 
 TABLE = "application/causes.py"
-# Causes of doors and of the comparison that later deliveries bring.
+# Causes of the comparison that later deliveries bring.
 NOT_DUE = frozenset(
     {
         "amount_differs",
         "changed_after_sync",
-        "cross_site",
         "details_differ",
         "duplicate_in_quickbooks",
-        "forbidden",
-        "host_refused",
-        "idempotency_in_flight",
-        "idempotency_mismatch",
-        "method_not_allowed",
         "missing_in_quickbooks",
         "only_in_quickbooks",
-        "outcome_unknown",
-        "rate_limited",
-        "streams_full",
-        "too_large",
-        "unauthorized",
-        "unsupported_media_type",
-        "unverified",
     }
 )
 

@@ -13,10 +13,6 @@ WORLD = "application/world.py"
 NOT_DUE = frozenset(
     {
         "CUSTOMER_SENT",  # a customer's send passes the gates of every send
-        "SLICE_CLOSED",  # slices come with the engine
-        "SLICE_OPENED",
-        "STOP_ASKED",  # so does stopping a server
-        "STOP_DRAINED",
     }
 )
 

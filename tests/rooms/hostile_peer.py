@@ -43,6 +43,52 @@ def reset_after(part: bytes) -> Script:
     return script
 
 
+def hold(part: bytes) -> Script:
+    """Send a part, then nothing more until the other side goes."""
+
+    def script(line: socket.socket, _request: bytes) -> None:
+        line.sendall(part)
+        line.recv(1)
+
+    return script
+
+
+def pour(*, first: bytes, again: bytes, times: int, last: bytes = b"") -> Script:
+    """Send a beginning, the same piece many times and an end, never holding it all."""
+
+    def script(line: socket.socket, _request: bytes) -> None:
+        line.sendall(first)
+        for _ in range(times):
+            line.sendall(again)
+        line.sendall(last)
+
+    return script
+
+
+def in_conversation(*replies: bytes) -> Script:
+    """Answer each request on one connection with the next of these, then close."""
+
+    def script(line: socket.socket, _request: bytes) -> None:
+        for number, reply in enumerate(replies):
+            if number and not request_on(line):
+                return
+            line.sendall(reply)
+
+    return script
+
+
+def half_closed(whole: bytes) -> Script:
+    """Answer, then end our half only and wait for the other side to go."""
+
+    def script(line: socket.socket, _request: bytes) -> None:
+        line.sendall(whole)
+        line.shutdown(socket.SHUT_WR)
+        while line.recv(65536):
+            pass
+
+    return script
+
+
 def drip(whole: bytes, *, pause: threading.Event) -> Script:
     """Send byte after byte, 20 ms apart, until the other side goes or the test says so."""
 
@@ -64,13 +110,20 @@ class HostilePeer:
     """Listens on loopback; each connection gets the next script, the last one for ever.
 
     Every request it received stands in `requests`, bytes of refused ones included.
+
+    Args:
+        scripts: What it does once it has read a request.
+        greeting: What it says as soon as somebody connects.
     """
 
-    def __init__(self, scripts: Sequence[Script] | Script) -> None:
+    def __init__(self, scripts: Sequence[Script] | Script, *, greeting: bytes = b"") -> None:
+        self._greeting = greeting
         self._scripts = list(scripts) if isinstance(scripts, Sequence) else [scripts]
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.requests: list[bytes] = []
         self.connections = 0
+        self.greeted = threading.Event()
+        self.hung_up = threading.Event()
         self.over = threading.Event()
         self._thread = threading.Thread(target=self._serve, daemon=True)
 
@@ -102,7 +155,10 @@ class HostilePeer:
             with line:
                 line.settimeout(5)
                 try:
-                    request = _request(line)
+                    if self._greeting and not self.over.is_set():
+                        line.sendall(self._greeting)
+                        self.greeted.set()
+                    request = request_on(line)
                     if request == _OVER:
                         return
                     self.connections += 1
@@ -114,9 +170,11 @@ class HostilePeer:
                         script(line, request)
                 except OSError:
                     continue
+            self.hung_up.set()
 
 
-def _request(line: socket.socket) -> bytes:
+def request_on(line: socket.socket) -> bytes:
+    """Read one request to its end, or what came of it before the other side went."""
     read = b""
     while b"\r\n\r\n" not in read:
         piece = line.recv(65536)

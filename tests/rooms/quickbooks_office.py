@@ -22,7 +22,7 @@ from application.quickbooks.client import (
 )
 from application.quickbooks.lanes import Lanes
 from application.quickbooks.throttle import Throttle
-from application.world import Clock, World
+from application.world import Clock, Gate, World
 from tests.rooms.simulator_support import RunningSimulator
 
 SCALE = 60
@@ -31,9 +31,15 @@ SCALE = 60
 class Office:
     """One company with a client, lanes and a customer."""
 
-    def __init__(self, simulator: RunningSimulator, *, threads: int = 10) -> None:
+    def __init__(
+        self,
+        simulator: RunningSimulator,
+        *,
+        threads: int = 10,
+        gate: Callable[[Gate], None] = lambda _gate: None,
+    ) -> None:
         self.simulator = simulator
-        self.world = World(clock=Clock(scale=SCALE))
+        self.world = World(clock=Clock(scale=SCALE), gate=gate)
         self.throttle = Throttle(world=self.world)
         self.token = str(simulator.token()["access_token"])
         self.renewed = 0

@@ -50,6 +50,7 @@ class RunningSimulator:
 
     def __init__(self, *, port: int, file: Path | None, arguments: list[str]) -> None:
         self.port = port
+        self.control_port = 0
         self.file = file
         self.realm_id = ""
         self.client_id = ""
@@ -106,6 +107,7 @@ class RunningSimulator:
         *,
         body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
+        port: int | None = None,
     ) -> Answer:
         """Send one request as it is and return whatever comes back.
 
@@ -113,7 +115,9 @@ class RunningSimulator:
             ConnectionError: The simulator cut the connection before its answer.
             http.client.IncompleteRead: It cut it within the answer.
         """
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=CALL_TIMEOUT_S)
+        connection = http.client.HTTPConnection(
+            "127.0.0.1", port or self.port, timeout=CALL_TIMEOUT_S
+        )
         try:
             connection.request(method, path, body=body, headers=dict(headers or {}))
             answer = connection.getresponse()
@@ -273,6 +277,7 @@ class RunningSimulator:
         assert self._process.stdout is not None
         greeting = json.loads(self._process.stdout.readline())
         self.port = int(greeting["port"])
+        self.control_port = int(greeting["control_port"])
         self.realm_id = greeting["realm_id"]
         self.client_id = greeting["client_id"]
         self.client_secret = greeting["client_secret"]

@@ -26,6 +26,7 @@ from application.store.customers import Customers
 from application.store.items import Items
 from application.store.journal import Former, Journal, NewIntent, Receipt, Refusal, Send
 from application.store.leases import Lease, Leases
+from application.store.people import People
 from application.store.runs import Runs
 from application.store.schema import audit_head, tables
 from application.store.tables import Store, open_store
@@ -80,6 +81,10 @@ class Rooms:
         intents = self.sent(ids, lease=lease)
         self.journal.confirmed([receipt_of(one) for one in intents], lease=lease, by=UWASE)
         return intents
+
+
+def people_in(rooms: Rooms) -> People:
+    return People(rooms.store, audit=rooms.audit, world=rooms.world)
 
 
 def wanted_of(invoice_id: int, *, generation: int = 1, payload: bytes = b"{}") -> NewIntent:

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -9,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from dbos._logger import init_logger  # what DBOS itself calls when it is made
 
-from application.logs import FIELDS, LogMisused, Logs, masked
+from application.logs import FIELDS, LIBRARIES, LogMisused, Logs, masked
 
 CANARIES = {
     "bearer": "Bearer canarybearer0123456789",
@@ -61,6 +63,7 @@ class TestEvent:
         assert line["until"] == "2025-11-22T09:58:00.000+00:00"
         assert (line["total"], line["run_id"]) == ("450000.00", None)
 
+    @pytest.mark.covers("G5")
     @pytest.mark.parametrize(
         "value",
         ["a\nfake.event", "a\r\n{}", "a\x1b[2Jb", 'a","level":"error', "a\u2028b", "a\x00"],
@@ -112,6 +115,82 @@ class TestFields:
         )
 
 
+class TestAccessLine:
+    def test_tells_route_method_and_caller_but_no_path(self, logs: Logs, tmp_path: Path) -> None:
+        logs.event(
+            "request.answered",
+            method="GET",
+            route="/api/v1/sync/invoices/{invoice_id}",
+            http_status=200,
+            milliseconds=12,
+            request_id="01JD0000000000000000000000",
+            key_id=3,
+            peer="loopback",
+        )
+
+        (line,) = lines(tmp_path)
+        assert (line["method"], line["route"]) == ("GET", "/api/v1/sync/invoices/{invoice_id}")
+        assert (line["http_status"], line["key_id"], line["peer"]) == (200, 3, "loopback")
+
+    @pytest.mark.parametrize(
+        "route", ["/", "/api/v1/sync/batch", "/health/", "/static/{path:path}"]
+    )
+    def test_takes_every_template(self, logs: Logs, tmp_path: Path, route: str) -> None:
+        logs.event("request.answered", route=route)
+
+        assert [line["route"] for line in lines(tmp_path)] == [route]
+
+    @pytest.mark.parametrize(
+        "route",
+        [
+            "/api/v1/sync/invoices/12345",
+            "/callback?code=canary",
+            "/invoices/MIS-12345",
+            "/a" * 100,
+            "/a\n{}",
+            "",
+        ],
+    )
+    def test_never_tells_a_path_as_it_was_asked_for(
+        self, logs: Logs, tmp_path: Path, route: str
+    ) -> None:
+        logs.event("request.answered", route=route)
+
+        assert [line["route"] for line in lines(tmp_path)] == ["other"]
+
+    @pytest.mark.parametrize(
+        ("field", "value"), [("method", "BREW"), ("method", "get"), ("hash", "Uwase")]
+    )
+    def test_keeps_a_field_to_its_shape(
+        self, logs: Logs, tmp_path: Path, field: str, value: str
+    ) -> None:
+        facts: dict[str, Any] = {field: value}
+        logs.event("request.answered", **facts)
+
+        assert [line[field] for line in lines(tmp_path)] == ["other"]
+
+
+class TestCount:
+    def test_hears_each_line_once_and_as_it_is_written(self, logs: Logs, tmp_path: Path) -> None:
+        heard: list[tuple[str, str, dict[str, object]]] = []
+        logs.feed(lambda event, level, facts: heard.append((event, level, dict(facts))))
+
+        logs.event("invoice.refused", level="warning", outcome="canary@mail.example.org", run_id=7)
+        logs.event("store.asked", level="debug")
+
+        (line,) = lines(tmp_path)
+        assert heard == [("invoice.refused", "warning", {"outcome": "***", "run_id": 7})]
+        assert line["outcome"] == "***"
+
+    def test_hears_libraries_too(self, logs: Logs) -> None:
+        heard: list[str] = []
+        logs.feed(lambda event, _level, _facts: heard.append(event))
+
+        logging.getLogger("some_library").warning("canary")
+
+        assert heard == ["library.warned"]
+
+
 class TestSecrets:
     @pytest.mark.parametrize("secret", CANARIES.values(), ids=CANARIES)
     def test_are_struck_out_of_every_value(self, secret: str, logs: Logs, tmp_path: Path) -> None:
@@ -155,6 +234,43 @@ class TestLibraries:
         assert (first["library"], first["template"]) == ("some_library", "pool of %s is full")
         assert second["template"] == "str"
         assert "canary" not in (tmp_path / "logs" / "app.log").read_text(encoding="utf-8")
+
+    def test_taken_in_have_no_screen_of_their_own(
+        self, logs: Logs, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        library = logging.getLogger("loud_library")
+        library.addHandler(logging.StreamHandler(sys.stderr))
+        library.setLevel(logging.DEBUG)
+
+        logs.take_in("loud_library")
+        library.info("request of %s", "canary")
+        library.error("token %s refused", "canary")
+        try:
+            raise ValueError("canary")  # noqa: EM101, TRY301 - what a traceback would show
+        except ValueError:
+            library.exception("whole canary sentence")
+
+        assert capsys.readouterr() == ("", "")
+        assert [line["template"] for line in lines(tmp_path)] == ["token %s refused", "str"]
+        assert "canary" not in (tmp_path / "logs" / "app.log").read_text(encoding="utf-8")
+
+    def test_with_a_console_of_their_own_are_taken_in_before_and_after(
+        self, logs: Logs, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        logs.take_in(*LIBRARIES)
+        init_logger()
+        logging.getLogger("dbos").error("canary")
+        logging.getLogger("uvicorn.error").info("canary")
+
+        assert capsys.readouterr() == ("", "")
+
+    def test_taken_in_are_let_go_at_the_end(self, tmp_path: Path) -> None:
+        logs = Logs.open(tmp_path / "logs")
+        logs.take_in("quiet_library")
+        logs.close()
+        library = logging.getLogger("quiet_library")
+
+        assert (library.handlers, library.propagate, library.level) == ([], True, logging.NOTSET)
 
     def test_are_left_alone_after_closing(self, tmp_path: Path) -> None:
         before = list(logging.getLogger().handlers)
@@ -202,6 +318,15 @@ class TestFile:
 
 
 class TestLogThatCannotBeWritten:
+    def test_says_so_when_asked(self, tmp_path: Path) -> None:
+        good = Logs.open(tmp_path / "logs")
+        (tmp_path / "file").touch()
+        bad = Logs.open(tmp_path / "file")
+
+        assert (good.writable(), bad.writable(), Logs.silent().writable()) == (True, False, True)
+        good.close()
+        bad.close()
+
     def test_on_a_full_disk_says_so_once_and_goes_on(
         self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:

@@ -2,6 +2,7 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
 import pytest
+import sqlalchemy as sql
 
 from application.catalogue import MisPermission, MisUnavailable
 from application.invoices.model import Status
@@ -16,6 +17,7 @@ BY = "feebridge:officer1@s1a2b3c4d"
 
 
 class TestClaim:
+    @pytest.mark.covers("A1", "B16")
     def test_takes_what_waits_and_nothing_else(self, place: Place) -> None:
         for number, status in enumerate((0, None, 1, 2, 3, 7), start=1):
             place.invoice(number, QuickBk_Status=status, pushed_by="somebody")
@@ -97,6 +99,7 @@ class TestClaim:
 
 
 class TestRace:
+    @pytest.mark.covers("A1", "B11", "C1")
     def test_of_eight_gives_each_row_one_winner(self, server_place: Place) -> None:
         place = server_place
         rows = ", ".join(f"({number}, 0)" for number in range(1, 501))
@@ -123,6 +126,7 @@ class TestRace:
 
 
 class TestMark:
+    @pytest.mark.covers("A1", "B11")
     @pytest.mark.parametrize("status", [Status.SYNCED, Status.FAILED])
     def test_ends_our_own_claims_only(self, place: Place, status: Status) -> None:
         for number in range(1, 5):
@@ -148,6 +152,7 @@ class TestMark:
 
         assert again == [1]
 
+    @pytest.mark.covers("B15")
     def test_makes_any_name_fit_and_keeps_the_company(self, place: Place) -> None:
         place.invoice(1)
 
@@ -162,6 +167,7 @@ class TestMark:
 
 
 class TestTakeOver:
+    @pytest.mark.covers("A1")
     def test_names_the_token_it_replaces(self, place: Place) -> None:
         for number, by in enumerate((None, "old-sync", "fb1.x"), start=1):
             place.invoice(number, QuickBk_Status=3, pushed_by=by)
@@ -272,6 +278,7 @@ class TestEveryChange:
 
 
 class TestTroubles:
+    @pytest.mark.covers("B2")
     def test_of_a_busy_file_are_waited_out_five_times(self, file_place: Place) -> None:
         place = file_place
         place.invoice(1)
@@ -289,6 +296,7 @@ class TestTroubles:
         assert len(clock.waits_ms) == 5
         assert place.three(1)[0] == 0
 
+    @pytest.mark.covers("B2")
     def test_of_a_locked_row_are_waited_out_and_nothing_half_done(self, mariadb_url: str) -> None:
         place = Place(mariadb_url, kind="innodb")
         for number in (1, 2, 3):
@@ -306,6 +314,7 @@ class TestTroubles:
         assert len(clock.waits_ms) == 5
         assert [place.three(number)[0] for number in (1, 2, 3)] == [0, 0, 0]
 
+    @pytest.mark.covers("B4")
     def test_of_a_server_that_went_away_end_a_write_and_mend_a_read(
         self, mariadb_server: MariaDb
     ) -> None:
@@ -323,6 +332,33 @@ class TestTroubles:
 
         assert "tester-canary" not in repr(met.value.facts)
 
+    @pytest.mark.covers("B5")
+    def test_of_a_server_without_a_free_connection_claim_nothing(
+        self, mariadb_server: MariaDb
+    ) -> None:
+        address = sql.make_url(mariadb_server.new_database())
+        place = Place(address.render_as_string(hide_password=False), kind="innodb")
+        place.invoice(1)
+        mariadb_server.execute(
+            "CREATE USER 'narrow'@'%' IDENTIFIED BY 'narrow-only' WITH MAX_USER_CONNECTIONS 1",
+            f"GRANT ALL ON {address.database}.* TO 'narrow'@'%'",
+        )
+        narrow = address.set(username="narrow", password="narrow-only")  # noqa: S106 - of a private server
+        url = narrow.render_as_string(hide_password=False)
+
+        with (
+            room_at(url) as first,
+            first.mis.read(),
+            room_at(url) as second,
+            pytest.raises(MisUnavailable),
+        ):
+            second.claims.claim([1], token=OURS)
+        assert place.three(1)[0] == 0
+
+        with room_at(url) as room:
+            assert room.claims.claim([1], token=OURS) == [1]
+
+    @pytest.mark.covers("B3")
     def test_of_a_connection_cut_in_use_mend_a_read(self, mariadb_server: MariaDb) -> None:
         place = Place(mariadb_server.new_database(), kind="innodb")
         place.invoice(1)
@@ -342,6 +378,7 @@ class TestTroubles:
             with pytest.raises(MisUnavailable):
                 room.mis.writing(work)
 
+    @pytest.mark.covers("B9")
     def test_of_a_file_nobody_may_write_name_the_right(self, file_place: Place) -> None:
         place = file_place
         place.invoice(1)

@@ -4,6 +4,7 @@ from decimal import Decimal
 import pytest
 
 from application.invoices.model import AmountRule, Oddity, PayerKind, Status
+from application.mis.reader import Wanted
 from tests.rooms.mis_support import Place, room_at, statements
 from tests.servers import MariaDb
 
@@ -11,6 +12,7 @@ OURS = "fb1.a"
 
 
 class TestCounts:
+    @pytest.mark.covers("B16", "B17")
     def test_are_one_statement_and_add_up(self, place: Place) -> None:
         for number, status in enumerate((0, None, 1, 1, 2, 3, 7, -4), start=1):
             place.invoice(number, QuickBk_Status=status, dept=number * 10)
@@ -67,10 +69,12 @@ class TestCounts:
             assert room.reader.waiting(after=0, limit=20) == [2, 3, 4, 5, 6, 7, 8]
             assert room.reader.counts(rule=AmountRule.DEBIT).total == 7
             assert room.reader.how_many_wait() == 7
-            assert [row.id for row in room.reader.rows_page(offset=5, limit=9)] == [7, 8]
+            found = room.reader.newest(Wanted(), before=None, limit=2)
+            assert [row.id for row in found] == [8, 7]
 
 
 class TestPages:
+    @pytest.mark.covers("B17")
     def test_go_on_after_the_last_id(self, place: Place) -> None:
         for number in range(1, 8):
             place.invoice(number, QuickBk_Status=None if number % 2 else 0)
@@ -84,6 +88,22 @@ class TestPages:
             assert room.reader.failed(after=0, limit=3) == []
             assert room.reader.highest_id() == 8
             assert (room.reader.exists(8), room.reader.exists(9)) == (True, False)
+
+    def test_are_the_same_without_the_index_over_status(self, place: Place) -> None:
+        for number in range(1, 30):
+            place.invoice(number, QuickBk_Status=(None, 0, 1)[number % 3])
+        found = []
+
+        for change in ("SELECT 1", "DROP INDEX ix_fb_status"):
+            place.run(
+                change if place.kind == "sqlite" or change[0] == "S" else f"{change} ON tbl_imvoice"
+            )
+            with room_at(place.url) as room, statements() as asked:
+                found.append(room.reader.waiting(after=4, limit=9, upto=25))
+                found.append([len(asked)])
+
+        assert found[0] == found[2] == [6, 7, 9, 10, 12, 13, 15, 16, 18]
+        assert found[1] > found[3]  # with it each status is asked for by itself
 
     def test_of_claimed_rows_tell_whose_and_since_when(self, place: Place) -> None:
         place.invoice(1, QuickBk_Status=3, pushed_by="fb1.x", pushed_date="2026-01-02 03:04:05")
@@ -100,6 +120,7 @@ class TestPages:
 
 
 class TestRows:
+    @pytest.mark.covers("B13", "G1")
     @pytest.mark.parametrize(
         ("stored", "dept", "oddities"),
         [
@@ -137,6 +158,7 @@ class TestRows:
         assert row.dept is not None
         assert row.dept > Decimal("9999999999.99")
 
+    @pytest.mark.covers("G3")
     @pytest.mark.parametrize(
         ("stored", "dated"),
         [
@@ -159,6 +181,7 @@ class TestRows:
 
         assert (row.dated, row.dated_text) == (dated, stored)
 
+    @pytest.mark.covers("B15", "G4", "G5")
     def test_keep_every_letter_of_a_comment(self, place: Place) -> None:
         said = 'Murakoze \N{PARTY POPPER} "a" & <b>\nO\'Neil %s :x \\' + "é" * 800
         place.invoice(1, comment=said)
@@ -205,6 +228,7 @@ class TestRows:
 
 
 class TestColumnsOfMoney:
+    @pytest.mark.covers("B13")
     def test_that_are_float_are_sent_as_stored_with_a_warning(self, mariadb_url: str) -> None:
         place = Place(mariadb_url, kind="innodb", money="FLOAT")
         for number, dept in enumerate((1234567, 16777217, 1000000001, "33333.3333"), start=1):
@@ -226,6 +250,7 @@ class TestColumnsOfMoney:
             {Oddity.FRACTION},
         ]
 
+    @pytest.mark.covers("G1")
     def test_that_are_decimal_name_what_is_not_exact(self, mariadb_url: str) -> None:
         place = Place(mariadb_url, kind="innodb", money="DECIMAL(20,4)")
         for number, dept in enumerate(("5.0000", "5.2500", "5.0010"), start=1):
@@ -236,6 +261,7 @@ class TestColumnsOfMoney:
 
         assert [Oddity.NOT_EXACT in row.oddities for row in rows] == [False, False, True]
 
+    @pytest.mark.covers("G1")
     def test_of_a_file_that_hold_text_are_no_number(self, file_place: Place) -> None:
         place = file_place
         place.invoice(1, dept="1,200.50")
@@ -267,6 +293,7 @@ class TestPayers:
         assert (applicant.kind, applicant.first_name) == (PayerKind.APPLICANT, "Keza")
         assert (applicant.emails, applicant.phones) == ((None,), ("0788",))
 
+    @pytest.mark.covers("B14")
     def test_are_told_apart_by_every_letter(self, place: Place) -> None:
         place.student(1, "25/00411/BBA", fname="Aline")
         place.student(2, "CAFÉ1", fname="Eric")
@@ -285,6 +312,7 @@ class TestPayers:
 
         assert found["20230001"].code == "20230001"
 
+    @pytest.mark.covers("G7")
     @pytest.mark.parametrize(("other", "agreed"), [("Aline", True), ("Diane", False)])
     def test_on_several_rows_agree_or_do_not(
         self, place: Place, other: str, *, agreed: bool

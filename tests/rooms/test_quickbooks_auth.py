@@ -6,14 +6,21 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from application.catalogue import LeaseLost, WrongEnvironment
+from application.catalogue import ConfigInvalid, LeaseLost, WrongEnvironment
 from application.invoices.model import Environment
-from application.quickbooks.auth import Auth, AuthRefused, AuthUnknown, TokenAnswer
+from application.quickbooks.auth import (
+    Auth,
+    AuthRefused,
+    AuthUnknown,
+    TokenAnswer,
+    check_redirect,
+)
 from application.world import World
 from tests.rooms.hostile_peer import HostilePeer, Script, answer, reset_after, say
 from tests.rooms.simulator_support import RunningSimulator
 
 REDIRECT = "http://localhost:5000/api/v1/quickbooks/callback"
+VERIFIER = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"  # RFC 7636, appendix B
 PAIR = (
     b'{"token_type":"bearer","expires_in":3600,"refresh_token":"AB11canary",'
     b'"x_refresh_token_expires_in":8726400,"access_token":"eyJcanary"}'
@@ -50,9 +57,11 @@ def auth_of(simulator: RunningSimulator) -> Auth:
     return auth_at(simulator.url, key=simulator.client_id, secret=simulator.client_secret)
 
 
-def code_for(simulator: RunningSimulator, *, auth: Auth, state: str) -> str:
+def code_for(
+    simulator: RunningSimulator, *, auth: Auth, state: str, verifier: str | None = None
+) -> str:
     """Approve as a company administrator would and return the code."""
-    address = urlsplit(auth.authorize_address(state))
+    address = urlsplit(auth.authorize_address(state, verifier=verifier))
     answer = simulator.call("GET", f"{address.path}?{address.query}&auto=approve")
     query = parse_qs(urlsplit(answer.headers["location"]).query)
     assert query["state"] == [state]
@@ -70,6 +79,28 @@ class TestJourney:
             "scope": ["com.intuit.quickbooks.accounting"],
             "state": ["s t/1"],
         }
+
+    def test_shows_a_challenge_and_keeps_the_verifier(self) -> None:
+        address = auth_at("http://127.0.0.1:1").authorize_address("s", verifier=VERIFIER)
+        query = parse_qs(urlsplit(address).query)
+
+        assert query["code_challenge"] == ["E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"]
+        assert query["code_challenge_method"] == ["S256"]
+        assert VERIFIER not in address
+
+    def test_opens_a_code_with_its_verifier_only(self, simulator: RunningSimulator) -> None:
+        auth = auth_of(simulator)
+        right, wrong = (
+            code_for(simulator, auth=auth, state="abc", verifier=VERIFIER) for _ in range(2)
+        )
+
+        opened = auth.exchange(right, verifier=VERIFIER)
+        refused = [auth.exchange(wrong), auth.exchange(wrong, verifier=VERIFIER)]
+        auth.close()
+
+        assert isinstance(opened, TokenAnswer)
+        assert opened.hard_expires_in_s == 157_680_000
+        assert refused == [AuthRefused("invalid_grant")] * 2  # the first try spent the code
 
     def test_turns_a_code_into_tokens_once(self, simulator: RunningSimulator) -> None:
         auth = auth_of(simulator)
@@ -223,3 +254,69 @@ class TestNothingSent:
     def test_to_another_host(self) -> None:
         with pytest.raises(WrongEnvironment):
             auth_at("https://oauth.platform.intuit.com.example.org")
+
+
+class TestDiscovery:
+    def test_at_the_simulator_offers_a_challenge(self, simulator: RunningSimulator) -> None:
+        auth = auth_of(simulator)
+
+        assert auth.offers_pkce()
+        auth.close()
+
+    @pytest.mark.parametrize(
+        "script",
+        [
+            say(answer(b'{"code_challenge_methods_supported":["plain"]}')),
+            say(answer(b'{"code_challenge_methods_supported":"S256"}')),
+            say(answer(b'{"code_challenge_methods_supported":["S256"]}', status="404 Not Found")),
+            say(answer(b"not json")),
+            reset_after(b"HTTP/1.1 200"),
+        ],
+    )
+    def test_that_says_nothing_clear_offers_none(self, script: Script) -> None:
+        with HostilePeer(script) as peer:
+            auth = auth_at(peer.url)
+            offered = auth.offers_pkce()
+            auth.close()
+
+        assert offered is False
+        assert b"Authorization" not in peer.requests[0]
+
+
+class TestRedirectAddress:
+    @pytest.mark.parametrize(
+        ("address", "environment"),
+        [
+            ("https://fees.example.org/callback", Environment.PRODUCTION),
+            ("https://fees.example.org:8443/api/v1/quickbooks/callback", Environment.PRODUCTION),
+            ("https://fees.example.org/callback", Environment.SANDBOX),
+            ("http://localhost:5000/callback", Environment.SANDBOX),
+            ("http://127.0.0.1:5000/callback", Environment.SIMULATOR),
+        ],
+    )
+    def test_is_taken(self, address: str, environment: Environment) -> None:
+        assert check_redirect(address, environment=environment) == address
+
+    @pytest.mark.parametrize(
+        ("address", "environment"),
+        [
+            ("http://localhost:5000/callback", Environment.PRODUCTION),
+            ("https://localhost/callback", Environment.PRODUCTION),
+            ("http://fees.example.org/callback", Environment.PRODUCTION),
+            ("https://10.0.0.14/callback", Environment.PRODUCTION),
+            ("https://[2001:db8::1]/callback", Environment.PRODUCTION),
+            ("http://fees.example.org/callback", Environment.SANDBOX),
+            ("http://10.0.0.14/callback", Environment.SIMULATOR),
+            ("https://fees.example.org/callback?a=b", Environment.PRODUCTION),
+            ("https://fees.example.org/callback#a", Environment.PRODUCTION),
+            ("https://me@fees.example.org/callback", Environment.PRODUCTION),
+            ("https://fees.example.org", Environment.PRODUCTION),
+            ("ftp://fees.example.org/callback", Environment.SANDBOX),
+            ("", Environment.SIMULATOR),
+        ],
+    )
+    def test_is_refused(self, address: str, environment: Environment) -> None:
+        with pytest.raises(ConfigInvalid) as wrong:
+            check_redirect(address, environment=environment)
+
+        assert wrong.value.facts["setting"] == "QUICKBOOKS_REDIRECT_URI"

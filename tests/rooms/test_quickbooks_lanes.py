@@ -72,6 +72,7 @@ class TestBothLanes:
 
         assert [answered.lane for answered in answers] == ["single"] * 20
 
+    @pytest.mark.covers("A14")
     def test_judge_each_item_of_a_bundle_alone(self, company: Office) -> None:
         company.simulator.create("Invoice", body_of(company, "MIS-2"))
         page = [company.sending(1), company.sending(2), company.sending(3, item="999999")]
@@ -101,6 +102,7 @@ class TestBothLanes:
 
 
 class TestTrouble:
+    @pytest.mark.covers("A13")
     @pytest.mark.parametrize("kind", ["missing_bid", "doubled_bid"])
     def test_with_places_leaves_those_unknown(self, company: Office, kind: str) -> None:
         company.simulator.fault(kind, on="batch", count=1)
@@ -112,6 +114,7 @@ class TestTrouble:
         assert {outcome.why for outcome in unknown} <= {"missing_place", "doubled_place"}
         assert len(company.numbers()) == 30
 
+    @pytest.mark.covers("A4", "E4", "E8")
     @pytest.mark.parametrize(
         "kind",
         [
@@ -137,6 +140,7 @@ class TestTrouble:
         assert isinstance(found["MIS-1"], Unknown)
         assert not found["MIS-1"].unclassified
 
+    @pytest.mark.covers("D5")
     def test_with_the_sign_in_is_mended_once(self, company: Office) -> None:
         company.simulator.control("POST", "expire-tokens")
 
@@ -146,6 +150,7 @@ class TestTrouble:
         assert company.renewed == 1
         assert len(company.told) == 2
 
+    @pytest.mark.covers("E1")
     def test_with_the_limit_pauses_and_goes_again(self, company: Office) -> None:
         company.simulator.fault("throttle_429", on="any", count=1)
         again: list[Work] = []

@@ -113,14 +113,17 @@ class TestAnswer:
         assert isinstance(outcome, Ok)
         assert outcome.intuit_tid == "1-abc"
 
+    @pytest.mark.covers("A4", "E3")
     @pytest.mark.parametrize("at", [0, 1, 9, 20, 60, len(GOOD_ANSWER) // 2, len(GOOD_ANSWER) - 1])
     def test_reset_at_any_byte_is_unknown(self, at: int) -> None:
         assert isinstance(outcome_of(reset_after(GOOD_ANSWER[:at])), Unknown)
 
+    @pytest.mark.covers("E3")
     @pytest.mark.parametrize("at", [0, 1, 9, 20, 60, len(GOOD_ANSWER) // 2, len(GOOD_ANSWER) - 1])
     def test_ended_at_any_byte_is_unknown(self, at: int) -> None:
         assert isinstance(outcome_of(say(GOOD_ANSWER[:at])), Unknown)
 
+    @pytest.mark.covers("E4", "E5")
     @pytest.mark.parametrize(
         "whole",
         [
@@ -148,11 +151,13 @@ class TestAnswer:
     def test_that_is_wrong_is_unknown(self, whole: bytes) -> None:
         assert isinstance(outcome_of(say(whole)), Unknown)
 
+    @pytest.mark.covers("E4")
     def test_that_unpacks_to_a_gigabyte_is_unknown_and_stays_small(self) -> None:
         bomb = gzip.compress(bytes(64 * 1024 * 1024))
 
         assert outcome_of(say(answer(bomb, content_encoding="gzip"))) == Unknown(why="size")
 
+    @pytest.mark.covers("C9", "E3")
     def test_that_drips_ends_at_the_deadline(self) -> None:
         over = threading.Event()
 
@@ -161,6 +166,7 @@ class TestAnswer:
 
         assert outcome == Unknown(why="time_out")
 
+    @pytest.mark.covers("C9")
     def test_that_never_comes_ends_at_the_deadline(self) -> None:
         over = threading.Event()
 
@@ -250,6 +256,7 @@ class TestRequest:
 
 
 class TestNothingSent:
+    @pytest.mark.covers("A11")
     def test_when_the_attempt_cannot_be_written(self) -> None:
         def lost(_work: Work) -> None:
             raise LeaseLost(epoch=7)
@@ -263,6 +270,7 @@ class TestNothingSent:
         assert (peer.connections, peer.requests) == (1, [])
         assert setting.throttle.in_flight == 0
 
+    @pytest.mark.covers("A11")
     def test_when_writing_the_attempt_took_too_long(self) -> None:
         with HostilePeer(say(GOOD_ANSWER)) as peer:
             setting = Setting(peer.url, check_to_send_ms=20)
@@ -326,6 +334,7 @@ class TestNothingSent:
 
 
 class TestSignIn:
+    @pytest.mark.covers("D5")
     def test_that_ended_is_renewed_once_and_the_same_bytes_go_again(self) -> None:
         with HostilePeer(say_in_turn(EXPIRED, GOOD_ANSWER)) as peer:
             setting = Setting(peer.url)

@@ -5,11 +5,12 @@ from decimal import Decimal
 
 import pytest
 
+from application.catalogue import ReadsUsedUp
 from application.invoices.model import (
     Document,
     Party,
 )
-from application.invoices.outcomes import Ok
+from application.invoices.outcomes import Ok, Refused
 from application.quickbooks import wire
 from application.quickbooks.client import (
     LookUp,
@@ -17,6 +18,7 @@ from application.quickbooks.client import (
     Single,
 )
 from application.quickbooks.shapes import Company, Item, Preferences
+from application.world import Gate
 from tests.rooms.quickbooks_office import SCALE, Office
 from tests.rooms.simulator_support import RunningSimulator
 
@@ -38,6 +40,41 @@ def company(simulator: RunningSimulator) -> Iterator[Office]:
     company = Office(simulator)
     yield company
     company.close()
+
+
+class TestReadsThatAreUsedUp:
+    @pytest.mark.covers("E19")
+    def test_are_told_from_a_limit_and_not_asked_for_any_more(
+        self, simulator: RunningSimulator, company: Office
+    ) -> None:
+        simulator.knob(coreplus_quota=0)
+
+        causes = [_cause(company.client.documents_by_number(["MIS-1"])) for _ in range(4)]
+        asked = len(simulator.log())
+        causes.append(_cause(company.client.company()))
+
+        assert causes == ["quickbooks_rate_limited"] * 3 + ["reads_used_up"] * 2
+        assert len(simulator.log()) == asked
+        with pytest.raises(ReadsUsedUp):
+            company.client.require_reads()
+        list(company.drain(company.pages(2), both=False))
+        assert company.numbers() == ["MIS-1", "MIS-2"]
+
+    def test_that_are_granted_again_are_read(
+        self, simulator: RunningSimulator, company: Office
+    ) -> None:
+        simulator.knob(coreplus_quota=0)
+        while _cause(company.client.preferences()) != "reads_used_up":
+            pass
+        simulator.knob(coreplus_quota=1_000)
+        company.world.clock.sleep_ms(company.throttle.reads_rest_ms())
+
+        assert isinstance(company.client.preferences(), Preferences)
+        company.client.require_reads()
+
+
+def _cause(found: object) -> str | None:
+    return found.cause if isinstance(found, Refused) else None
 
 
 class TestReads:
@@ -123,6 +160,35 @@ class TestReads:
         assert isinstance(made[0], Item)
         assert made[0] == made[1]
         assert made[0].income_account_id == income
+
+
+class TestPages:
+    @pytest.mark.covers("E18")
+    def test_hold_everything_once_though_more_appears_between_them(
+        self, simulator: RunningSimulator
+    ) -> None:
+        names = {f"Fee {number:04}" for number in range(1_200)}
+        simulator.control("POST", "seed", {"items": [_product(one) for one in sorted(names)]})
+        between = ["A fee that sorts first", "Another one"]
+        pages: list[Gate] = []
+
+        def added(gate: Gate) -> None:
+            pages.append(gate)
+            if gate is Gate.ANSWER_BODY and pages.count(gate) == 1:
+                simulator.control("POST", "seed", {"items": [_product(one) for one in between]})
+
+        company = Office(simulator, gate=added)
+        found = company.client.items()
+        company.close()
+
+        assert isinstance(found, tuple)
+        assert len({one.id for one in found}) == len(found)
+        assert {one.name for one in found} >= names | set(between)
+        assert pages.count(Gate.ANSWER_BODY) > 1
+
+
+def _product(name: str) -> dict[str, object]:
+    return {"Name": name, "Type": "Service"}
 
 
 class TestSingleSend:

@@ -157,6 +157,7 @@ class TestInFlight:
 
 
 class TestPause:
+    @pytest.mark.covers("E1")
     def test_lasts_a_minute_or_as_long_as_asked_up_to_ten(self) -> None:
         clock = JumpingClock()
 
@@ -194,7 +195,71 @@ class TestPause:
         assert throttle.acquire(Use.READ, patience_ms=40_000) is not None
 
 
+class TestReadsRefusedAlone:
+    """A month's reads that are used up and a minute with too many requests get one answer."""
+
+    @pytest.mark.covers("E19")
+    def test_rest_after_rest_are_used_up_and_nothing_else_waits_for_them(self) -> None:
+        clock = JumpingClock()
+        throttle = limiter(clock)
+
+        for _ in range(3):
+            throttle.pause(use=Use.READ)
+            throttle.pause(use=Use.READ)  # of the same burst
+            assert (throttle.reads_rest_ms(), throttle.wait_ms(Use.SINGLE)) == (0, 60_000)
+            clock.sleep_ms(60_000)
+        throttle.pause(use=Use.READ)
+
+        assert throttle.reads_rest_ms() == 600_000
+        assert throttle.wait_ms(Use.SINGLE) == throttle.wait_ms(Use.BUNDLE) == 0
+
+    @pytest.mark.parametrize("passes", ["a read", "a refused write"])
+    def test_are_a_limit_where_one_was_answered_or_a_write_refused_too(self, passes: str) -> None:
+        clock = JumpingClock()
+        throttle = limiter(clock)
+        for turn in range(12):
+            throttle.pause(use=Use.READ)
+            clock.sleep_ms(60_000)
+            if turn % 3 == 2:
+                throttle.read() if passes == "a read" else throttle.pause()
+                clock.sleep_ms(60_000)
+
+        assert throttle.reads_rest_ms() == 0
+
+    def test_that_are_used_up_are_asked_for_again_every_ten_minutes(self) -> None:
+        clock = JumpingClock()
+        throttle = limiter(clock)
+        for _ in range(4):
+            throttle.pause(use=Use.READ)
+            clock.sleep_ms(60_000)
+        clock.sleep_ms(540_000)
+        assert throttle.reads_rest_ms() == 0
+
+        throttle.pause(use=Use.READ)
+        assert throttle.reads_rest_ms() == 600_000
+        clock.sleep_ms(600_000)
+        throttle.read()
+        throttle.pause(use=Use.READ)
+
+        assert (throttle.reads_rest_ms(), throttle.wait_ms(Use.READ)) == (0, 60_000)
+
+    def test_are_known_to_the_next_process_which_tries_one_read(self) -> None:
+        kept: list[Spent] = []
+        clock = JumpingClock()
+        first = Throttle(world=World(clock=clock), remember=kept.append)
+        for _ in range(4):
+            first.pause(use=Use.READ)
+            clock.sleep_ms(60_000)
+
+        second = Throttle(world=World(clock=clock), recall=lambda: kept[-1])
+
+        assert second.reads_rest_ms() == 0
+        second.pause(use=Use.READ)
+        assert (second.reads_rest_ms(), second.wait_ms(Use.SINGLE)) == (600_000, 0)
+
+
 class TestBreaker:
+    @pytest.mark.covers("E2")
     def test_holds_back_after_five_lost_and_lets_one_see(self) -> None:
         clock = JumpingClock()
         throttle = limiter(clock)

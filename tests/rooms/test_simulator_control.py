@@ -7,6 +7,7 @@ import pytest
 from qbo_simulator.faults import COMMITS
 from qbo_simulator.knobs import Knobs
 from tests.rooms.simulator_support import ROOT, RunningSimulator, Thing, invoice_body
+from tests.walks.desk import until
 
 
 @pytest.fixture(scope="module")
@@ -164,6 +165,61 @@ class TestState:
     def test_has_no_other_address(self, simulator: RunningSimulator) -> None:
         assert simulator.call("GET", "/_simulator/nonsense").status == 404
         assert simulator.call("GET", "/nonsense").status == 404
+
+
+def refused(simulator: RunningSimulator) -> bool:
+    try:
+        simulator.call("GET", "/_simulator/state")
+    except ConnectionRefusedError:
+        return True
+    except ConnectionError:
+        return False  # it is closing
+    return False
+
+
+class TestTrouble:
+    def test_of_one_label_is_ended_alone(self, simulator: RunningSimulator) -> None:
+        simulator.fault("throttle_429", label="limit", seconds=100)
+        simulator.fault("html_503", label="down", seconds=100)
+
+        simulator.control("DELETE", "faults?label=limit")
+
+        assert [one["label"] for one in simulator.control("GET", "faults")] == ["down"]
+
+    def test_is_not_listed_once_its_time_is_over(self, simulator: RunningSimulator) -> None:
+        simulator.fault("throttle_429", seconds=100)
+        simulator.control("POST", "clock", {"advance_s": 101})
+
+        assert simulator.control("GET", "faults") == []
+
+    def test_may_close_the_company_s_port_and_leaves_the_other(
+        self, simulator: RunningSimulator
+    ) -> None:
+        simulator.fault("not_listening", label="down")
+        until(lambda: refused(simulator))
+
+        listed = simulator.call("GET", "/_simulator/faults", port=simulator.control_port)
+        elsewhere = simulator.call("GET", "/v3/company/1", port=simulator.control_port)
+        simulator.call("DELETE", "/_simulator/faults?label=down", port=simulator.control_port)
+        until(lambda: not refused(simulator))
+
+        assert [one["kind"] for one in listed.json] == ["not_listening"]
+        assert elsewhere.status == 404
+        assert simulator.send("GET", "query", query="select * from Invoice").status == 200
+
+
+class TestTheNewestInvoices:
+    def test_are_the_live_ones_newest_first(self, simulator: RunningSimulator) -> None:
+        invoices: list[Thing] = [
+            {"DocNumber": f"MIS-{number}", "CustomerName": "Uwase", "Total": 5}
+            for number in (1, 2, 3)
+        ]
+        invoices.append({"DocNumber": "MIS-4", "CustomerName": "Uwase", "deleted": True})
+        simulator.control("POST", "seed", {"invoices": invoices})
+
+        newest = simulator.control("GET", "ledger?newest=2")
+
+        assert [one["DocNumber"] for one in newest] == ["MIS-3", "MIS-2"]
 
 
 class TestAViolation:

@@ -1,8 +1,10 @@
 """Sign-in: checklist 1 to 8 of the design's page on QuickBooks."""
 
 import base64
+import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from html import unescape
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
@@ -11,6 +13,8 @@ from tests.rooms.simulator_support import Answer, RunningSimulator
 
 CALLBACK = "http://localhost:5000/callback"
 STATE = "a+b/c=%20é&x"
+APPROVED = {"auto": "approve"}
+CHALLENGE = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"  # RFC 7636, appendix B
 
 
 @pytest.fixture(scope="module")
@@ -102,6 +106,22 @@ class TestTheConsentAddress:
         assert "Demo University (simulator)" in page
         assert "Approve" in page
         assert "Cancel" in page
+
+    def test_gives_the_browser_a_page_that_carries_everything_on(
+        self, simulator: RunningSimulator
+    ) -> None:
+        asked = {"code_challenge": CHALLENGE, "code_challenge_method": "S256"}
+        page = authorize(simulator, auto="", **asked).body.decode()
+        hidden = dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', page))
+
+        answer = simulator.call(
+            "GET",
+            "/connect/oauth2?"
+            + urlencode({name: unescape(text) for name, text in hidden.items()} | APPROVED),
+        )
+
+        assert returned(answer)["state"] == STATE
+        assert {"code_challenge", "code_challenge_method", "realm"} <= set(hidden)
 
 
 class TestTheTokenAddress:
@@ -221,6 +241,18 @@ class TestTheTokenAddress:
         assert 157_600_000 < answer.json["x_refresh_token_hard_expires_in"] <= 157_680_000
         assert "x_refresh_token_hard_expires_in" not in plain.json
 
+    def test_6_shows_the_hard_end_of_a_first_pair_too(self, simulator: RunningSimulator) -> None:
+        code = returned(authorize(simulator))["code"]
+        form = {"grant_type": "authorization_code", "code": code, "redirect_uri": CALLBACK}
+
+        answer = post_raw(
+            simulator,
+            urlencode(form).encode(),
+            extra={"x-include-refresh-token-hard-expires-in": "true"},
+        )
+
+        assert answer.json["x_refresh_token_hard_expires_in"] == 157_680_000
+
     def test_7_ends_both_tokens_when_one_is_revoked(self, simulator: RunningSimulator) -> None:
         pair = simulator.token()
         basic = f"{simulator.client_id}:{simulator.client_secret}".encode()
@@ -318,4 +350,5 @@ class TestTheDiscoveryDocument:
         for name in ("authorization", "token", "revocation", "userinfo"):
             assert document[f"{name}_endpoint"].startswith(simulator.url)
         assert document["issuer"] == "https://oauth.platform.intuit.com/op/v1"
+        assert document["code_challenge_methods_supported"] == ["S256"]
         assert "jwks_uri" in document

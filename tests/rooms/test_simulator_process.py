@@ -31,7 +31,7 @@ class TestTheProcess:
             process.stdin.close()
 
             assert process.wait(timeout=20) == 0
-        assert set(greeting) == {"port", "realm_id", "client_id", "client_secret"}
+        assert set(greeting) == {"port", "control_port", "realm_id", "client_id", "client_secret"}
 
     def test_refuses_a_knob_it_does_not_have(self) -> None:
         process = subprocess.run(

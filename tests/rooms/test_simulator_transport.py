@@ -213,6 +213,7 @@ class TestAFault:
         [
             ("html_404", 404, b"<html>"),
             ("html_502", 502, b"nginx"),
+            ("html_503", 503, b"nginx"),
             ("html_504", 504, b"nginx"),
             ("stream_timeout", 504, b"stream timeout"),
             ("server_error_10000", 500, b'"10000"'),

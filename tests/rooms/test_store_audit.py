@@ -1,10 +1,8 @@
 """The log only grows, and whoever changes it all the same is found out."""
 
-import io
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
 from pathlib import Path
 from typing import NamedTuple
 
@@ -226,6 +224,15 @@ class TestLog:
 
         assert verified.first_bad == LINES
 
+    def test_with_two_kept_heads_that_contradict_each_other_is_found_out(
+        self, eight: Rooms
+    ) -> None:
+        kept = eight.audit.head()
+        other = Head(kept.id, GENESIS)
+
+        for known in ([kept, other], [other, kept]):
+            assert eight.audit.verify(known=known).first_bad == LINES
+
     def test_by_many_threads_has_no_gap(self, rooms: Rooms) -> None:
         with ThreadPoolExecutor(8) as pool:
             numbers = list(pool.map(lambda n: rooms.audit.note(line(n)), range(40)))
@@ -257,7 +264,6 @@ class TestReading:
         assert eight.audit.entries(action="invoice") == []
         assert [one.id for one in eight.audit.entries(after=7)] == [8, 9]
         assert [one.id for one in eight.audit.entries(limit=2)] == [1, 2]
-        assert [one.id for one in eight.audit.latest(limit=2)] == [9, 8]
 
     @pytest.mark.parametrize(
         "written", ["\0nul", "\ud83c", "\U0001f393", "x" * 5000, "a\r\nb'\"\\"]
@@ -275,39 +281,6 @@ class TestReading:
 
     def test_keeps_the_environment_of_the_company(self, eight: Rooms) -> None:
         assert eight.audit.latest(limit=1)[0].environment == "simulator"
-
-
-class TestExport:
-    def test_writes_a_month_that_can_be_verified_alone(self, eight: Rooms) -> None:
-        month = f"{eight.audit.latest(limit=1)[0].at:%Y-%m}"
-        out = io.StringIO()
-
-        count, digest = eight.audit.export(month, out)
-
-        lines = [json.loads(one) for one in out.getvalue().splitlines()]
-        assert (count, len(digest)) == (LINES, 64)
-        previous = GENESIS
-        for one in lines:
-            claimed = one.pop("hash")
-            assert one.pop("previous") == previous
-            assert chained(previous, line=one) == claimed
-            previous = claimed
-
-    def test_of_another_month_is_empty(self, eight: Rooms) -> None:
-        at = eight.audit.latest(limit=1)[0].at - timedelta(days=60)
-
-        assert eight.audit.export(f"{at:%Y-%m}", io.StringIO())[0] == 0
-
-
-class TestAnchor:
-    def test_tells_where_the_chain_ends(self, eight: Rooms) -> None:
-        out = io.StringIO()
-
-        head = eight.audit.anchor(out)
-
-        written = json.loads(out.getvalue())
-        assert Head(written["id"], written["hash"]) == head
-        assert eight.audit.verify(known=[head]).intact
 
 
 class TestCanonicalForm:

@@ -266,6 +266,19 @@ class TestAttempt:
         rooms.sent([1], lease=lease)
         assert again(rooms, intent).sends == 1
 
+    def test_that_never_left_keeps_its_number_when_the_row_changed(
+        self, rooms: Rooms, lease: Lease
+    ) -> None:
+        [intent] = rooms.sent([1], lease=lease)
+        rooms.journal.not_sent([intent.id], lease=lease, by=UWASE)
+        changed = wanted_of(1, payload=b'{"changed":1}')
+        [rebuilt] = rooms.journal.intend([changed], lease=lease, by=UWASE)
+
+        rooms.journal.attempt([Send(rebuilt.id, "single")], lease=lease, by=UWASE)
+
+        told = [one for one in rooms.journal.timeline(1) if one.event == "attempt"]
+        assert [(one.attempt, one.outcome) for one in told] == [(1, "not_sent"), (2, "open")]
+
     def test_refused_in_passing_counts_and_may_go_again(self, rooms: Rooms, lease: Lease) -> None:
         [intent] = rooms.sent([1], lease=lease)
 

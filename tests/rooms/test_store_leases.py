@@ -114,6 +114,7 @@ class TestTaking:
 
         assert rooms.leases.take(LIVE.tag, run_id=None, holder="desk-2").epoch == 1
 
+    @pytest.mark.covers("C1")
     @pytest.mark.parametrize("held_before", [False, True], ids=["never held", "released"])
     def test_by_eight_at_once_has_one_winner(self, rooms: Rooms, held_before: bool) -> None:  # noqa: FBT001 - pytest passes parameters by name
         if held_before:
@@ -150,6 +151,7 @@ class TestExpiry:
         with pytest.raises(LeaseLost):
             rooms.leases.renew(lease)
 
+    @pytest.mark.covers("C3", "C6")
     def test_by_the_boot_clock_ends_it_while_the_database_still_waits(
         self, rooms: Rooms, clock: JumpingClock
     ) -> None:
@@ -161,6 +163,7 @@ class TestExpiry:
         with pytest.raises(LeaseLost):
             rooms.claimed([1], lease=lease)
 
+    @pytest.mark.covers("C3", "C8")
     def test_by_another_boot_ends_it(self, rooms: Rooms, clock: JumpingClock) -> None:
         lease = rooms.lease()
         clock.boot = "next-boot"
@@ -195,6 +198,7 @@ class TestExpiry:
 
 
 class TestFormerHolder:
+    @pytest.mark.covers("A11", "H5")
     def test_can_write_nothing_after_another_took_over(
         self, rooms: Rooms, another: Another
     ) -> None:
@@ -259,6 +263,7 @@ class TestRecord:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL and SIGSTOP are Unix")
 class TestDeath:
+    @pytest.mark.covers("C4", "H1")
     def test_by_sigkill_lets_the_next_sender_begin_at_once(
         self, rooms: Rooms, url: str, tmp_path: Path
     ) -> None:
@@ -275,6 +280,7 @@ class TestDeath:
             assert rooms.lease().epoch == 2
             assert rooms.audit.entries(action="lease.seized") != []
 
+    @pytest.mark.covers("H5")
     def test_is_not_believed_of_a_stopped_process(
         self, rooms: Rooms, url: str, tmp_path: Path
     ) -> None:

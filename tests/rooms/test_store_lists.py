@@ -154,6 +154,31 @@ class TestCustomer:
 
         assert rooms.customers.ids_of(TAG, [UWASE_CODE, code]) == {UWASE_CODE: "58"}
 
+    def test_created_together_are_linked_together(self, rooms: Rooms) -> None:
+        lease = rooms.lease()
+        rooms.customers.link(TAG, UWASE_CODE, "58", adopted=True, by=UWASE, lease=lease)
+        pairs = {UWASE_CODE: "58", "25/00412/BBA": "59", "25/00413/BBA": "60"}
+
+        rooms.customers.link_created(TAG, pairs, by=UWASE, lease=lease)
+
+        assert rooms.customers.ids_of(TAG, list(pairs)) == pairs
+        assert [one.action for one in rooms.audit.entries(action="customer.")] == [
+            "customer.adopted",
+            "customer.linked",
+            "customer.linked",
+        ]
+
+    def test_created_together_but_for_one_are_linked_up_to_it(self, rooms: Rooms) -> None:
+        lease = rooms.lease()
+        rooms.customers.link(TAG, UWASE_CODE, "58", adopted=False, by=UWASE, lease=lease)
+        pairs = {"25/00412/BBA": "59", "25/00413/BBA": "58", "25/00414/BBA": "60"}
+
+        with pytest.raises(LinkTaken) as met:
+            rooms.customers.link_created(TAG, pairs, by=UWASE, lease=lease)
+
+        assert met.value.code == "25/00413/BBA"
+        assert rooms.customers.ids_of(TAG, list(pairs)) == {"25/00412/BBA": "59"}
+
     def test_unlinked_may_be_linked_anew(self, rooms: Rooms) -> None:
         lease = rooms.lease()
         for quickbooks_id in ("58", "59", "58"):
@@ -172,6 +197,7 @@ class TestCustomer:
         with pytest.raises(LeaseLost):
             rooms.customers.link(TAG, UWASE_CODE, "58", adopted=False, by=UWASE, lease=lease)
 
+    @pytest.mark.covers("E9")
     def test_of_one_student_raced_for_is_one(self, rooms: Rooms) -> None:
         lease = rooms.lease()
 

@@ -73,6 +73,15 @@ class TestReceipt:
         assert rooms.journal.any_receipt(REALM.tag)
         assert not rooms.journal.any_receipt("p00000000")
 
+    def test_of_one_sent_anew_is_one_of_how_many(self, rooms: Rooms, lease: Lease) -> None:
+        rooms.confirmed([1, 2], lease=lease)
+        again = rooms.sent([1], lease=lease, generation=2)
+        rooms.journal.confirmed([receipt_of(again[0], quickbooks_id="2001")], lease=lease, by=UWASE)
+        rooms.sent([3], lease=lease)
+
+        assert rooms.journal.how_many_receipts(REALM.tag) == 2
+        assert rooms.journal.how_many_receipts("p00000000") == 0
+
     def test_twice_is_written_once(self, rooms: Rooms, lease: Lease) -> None:
         [intent] = rooms.confirmed([1], lease=lease)
 
@@ -259,6 +268,7 @@ class TestTimeline:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL is Unix")
 class TestKilledWriter:
+    @pytest.mark.covers("C4")
     def test_leaves_every_promise_it_made(self, url: str, tmp_path: Path) -> None:
         process = subprocess.Popen(  # noqa: S603 - this Python, a program of this file
             [sys.executable, "-c", WRITER, url, str(tmp_path / "locks")],

@@ -5,6 +5,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,16 +13,21 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, func, insert, select, text, update
+from sqlalchemy import Connection, Engine, event, func, insert, select, text, update
+from sqlalchemy.exc import DBAPIError
 
 from application.catalogue import ConfigInvalid, StoreUnavailable
+from application.store.audit import Audit
 from application.store.columns import clean, instant, microseconds
+from application.store.door_schema import api_keys
 from application.store.schema import notes, tables
 from application.store.tables import REVISIONS, Clash, open_store
 from application.world import World
-from tests.rooms.store_support import KINDS, Rooms, address_on, raw_engine, rooms_on
+from tests.rooms.store_support import KINDS, REALM, Rooms, address_on, raw_engine, rooms_on
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
+SHAPING = ("CREATE", "ALTER", "DROP", "INSERT", "UPDATE")
+FULL = 2  # as `PRAGMA synchronous` answers
 
 
 @pytest.fixture(params=KINDS)
@@ -39,6 +45,27 @@ def remembered(connection: Connection, name: str) -> None:
     connection.execute(insert(notes).values(name=name, value=1, at=AT))
 
 
+class BrokenOff(BaseException):
+    """The process is as good as dead."""
+
+
+@contextmanager
+def breaking_off(*, changes: int) -> Iterator[None]:
+    """Break off before this change of the database's shape, the first one being 1."""
+    seen: list[str] = []
+
+    def look(_link: object, _cursor: object, statement: str, *_more: object) -> None:
+        seen.extend([statement] if statement.lstrip().startswith(SHAPING) else [])
+        if len(seen) == changes:
+            raise BrokenOff
+
+    event.listen(Engine, "before_cursor_execute", look)
+    try:
+        yield
+    finally:
+        event.remove(Engine, "before_cursor_execute", look)
+
+
 class TestOpening:
     def test_makes_the_tables_as_the_schema_says(self, rooms: Rooms, url: str) -> None:
         assert rooms.audit.verify().intact
@@ -46,6 +73,7 @@ class TestOpening:
         with raw_engine(url).connect() as connection:
             context = MigrationContext.configure(connection)
 
+            assert api_keys.metadata is tables
             assert compare_metadata(context, tables) == []
 
     def test_finds_its_work_again(self, url: str, tmp_path: Path) -> None:
@@ -75,6 +103,24 @@ class TestOpening:
     def test_refuses_an_older_shape_where_it_may_not_upgrade(self, url: str) -> None:
         with pytest.raises(StoreUnavailable, match="up to date"):
             open_store(url, world=World(), upgrade=False)
+
+    @pytest.mark.covers("C4")
+    @pytest.mark.parametrize("changes", [5, 45, 64])
+    def test_goes_on_with_an_upgrade_that_was_broken_off(self, url: str, changes: int) -> None:
+        """MariaDB keeps each change of shape a dead process made, the others keep none."""
+        with breaking_off(changes=changes), pytest.raises(BrokenOff):
+            open_store(url, world=World())
+
+        store = open_store(url, world=World())
+        try:
+            assert Audit(store, world=World()).verify().intact
+        finally:
+            store.close()
+        with raw_engine(url).connect() as connection:
+            assert compare_metadata(MigrationContext.configure(connection), tables) == []
+            connection.execute(text("INSERT INTO audit_invoices VALUES (1, 1)"))
+            with pytest.raises(DBAPIError, match="only grows"):
+                connection.execute(text("DELETE FROM audit_invoices"))
 
     def test_knows_the_last_migration(self) -> None:
         folder = Path(open_store.__code__.co_filename).parent / "migrations"
@@ -219,6 +265,7 @@ class TestWriting:
             assert rooms.audit.verify().intact
             assert len(rooms.journal.receipts_for(lease.realm_tag, range(1, 31))) == 30
 
+    @pytest.mark.covers("B6")
     def test_on_a_full_disk_says_so_and_works_again_later(self, tmp_path: Path) -> None:
         url = f"sqlite:///{tmp_path}/store.db"
         with rooms_on(url, locks=tmp_path / "l") as rooms:
@@ -237,6 +284,41 @@ class TestWriting:
             rooms.intended([5_000], lease=lease)
 
             assert rooms.audit.verify().intact
+
+
+class TestPowerThatFails:
+    @pytest.mark.covers("C8")
+    def test_finds_each_commit_on_the_disk(self, tmp_path: Path) -> None:
+        with rooms_on(f"sqlite:///{tmp_path}/store.db", locks=tmp_path / "l") as rooms:
+            asked = text("PRAGMA synchronous")
+
+            written = rooms.store.write(lambda one: one.execute(asked).scalar_one())
+
+        assert written == FULL
+
+    @pytest.mark.covers("C8")
+    def test_in_the_newest_writes_leaves_every_older_one(self, tmp_path: Path) -> None:
+        file, log = tmp_path / "store.db", tmp_path / "store.db-wal"
+        sizes: list[int] = []
+        with rooms_on(f"sqlite:///{file}", locks=tmp_path / "l") as rooms:
+            lease = rooms.lease()
+            for number in range(1, 9):
+                rooms.confirmed([number], lease=lease)
+                sizes.append(log.stat().st_size)
+            kept = (file.read_bytes(), log.read_bytes())
+
+        for number, cut in enumerate(sizes, start=1):
+            # A write that was torn, in the middle of a page and of the next change.
+            folder = tmp_path / f"cut{number}"
+            folder.mkdir()
+            (folder / "store.db").write_bytes(kept[0])
+            (folder / "store.db-wal").write_bytes(kept[1][: cut + 2_000])
+            for each in folder.iterdir():
+                each.chmod(0o600)
+            with rooms_on(f"sqlite:///{folder}/store.db", locks=folder / "l") as rooms:
+                found = rooms.journal.receipts_for(REALM.tag, range(1, 9))
+                assert rooms.audit.verify().intact
+                assert set(found) >= set(range(1, number + 1))
 
 
 class TestServerThatGoesAway:

@@ -4,7 +4,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -13,7 +13,8 @@ from sqlalchemy import text
 from application.catalogue import ConfigInvalid
 from application.invoices.model import Environment, Realm
 from application.store.schema import tokens as table
-from application.store.tokens import Tokens, TokenSet, new_key
+from application.store.sign_ins import Gone
+from application.store.tokens import RefreshLost, Tokens, TokenSet, new_key
 from tests.rooms.store_support import (
     KEY,
     KINDS,
@@ -40,7 +41,7 @@ with rooms_on(sys.argv[1], locks=Path(sys.argv[2])) as rooms:
     held = tokens.load(Environment.SIMULATOR)
     print("ready", flush=True)
     sys.stdin.readline()
-    print(tokens.begin_refresh(held, lock_ms=60_000), flush=True)
+    print(tokens.begin_refresh(held, lock_ms=60_000) is not None, flush=True)
 """
 
 
@@ -183,6 +184,43 @@ class TestSeal:
         with pytest.raises(ConfigInvalid):
             tokens.load(Environment.SIMULATOR)
 
+    def test_says_while_an_older_key_is_still_in_use(self, rooms: Rooms, tokens: Tokens) -> None:
+        assert not tokens.needs_rotation()
+        tokens.save(signed_in(rooms), by=UWASE)
+        both = rooms.tokens(new_key(), KEY)
+
+        before = (tokens.needs_rotation(), both.needs_rotation())
+        both.rotate(by=UWASE)
+
+        assert before == (False, True)
+        assert not both.needs_rotation()
+
+    def test_counts_what_was_kept_of_the_sign_in_before(self, rooms: Rooms, tokens: Tokens) -> None:
+        tokens.save(signed_in(rooms), by=UWASE)
+        both = rooms.tokens(new_key(), KEY)
+
+        both.save(signed_in(rooms), by=UWASE)  # the older one stays beside it, under the old key
+
+        assert both.needs_rotation()
+
+    def test_moves_verifiers_of_sign_ins_that_wait(
+        self, rooms: Rooms, tokens: Tokens, url: str
+    ) -> None:
+        now = rooms.store.now()
+        until = now + timedelta(minutes=10)
+        tokens.sign_ins.note("canary-state", by=UWASE, until=until, verifier="canary-verifier")
+        newer = new_key()
+        both = rooms.tokens(newer, KEY)
+        assert both.needs_rotation()
+
+        both.rotate(by=UWASE)
+
+        found = rooms.tokens(newer).sign_ins.look("canary-state", now=now)
+        assert not isinstance(found, Gone)
+        assert found.verifier == "canary-verifier"
+        with raw_engine(url).connect() as connection:
+            assert "canary" not in repr(connection.execute(text("SELECT * FROM sign_ins")).all())
+
 
 def sealed_in(url: str) -> str:
     with raw_engine(url).connect() as connection:
@@ -203,10 +241,54 @@ class TestRenewal:
     def test_is_one_processs_until_it_ends(self, rooms: Rooms, tokens: Tokens) -> None:
         held = tokens.save(signed_in(rooms), by=UWASE)
 
+        until = tokens.begin_refresh(held, lock_ms=LOCK_MS)
+        assert until is not None
+        assert tokens.begin_refresh(held, lock_ms=LOCK_MS) is None
+        assert tokens.fail_refresh(held, until=until, reason="no answer", broken=False)
         assert tokens.begin_refresh(held, lock_ms=LOCK_MS)
-        assert not tokens.begin_refresh(held, lock_ms=LOCK_MS)
-        tokens.fail_refresh(held, reason="no answer", broken=False)
-        assert tokens.begin_refresh(held, lock_ms=LOCK_MS)
+
+    def test_is_held_for_as_long_again_before_the_old_token_leaves(
+        self, rooms: Rooms, tokens: Tokens
+    ) -> None:
+        held = tokens.save(signed_in(rooms), by=UWASE)
+        until = tokens.begin_refresh(held, lock_ms=LOCK_MS)
+        assert until is not None
+
+        kept = tokens.keep_refresh(held, until=until, lock_ms=2 * LOCK_MS)
+
+        assert kept >= until + timedelta(milliseconds=LOCK_MS)
+        assert tokens.begin_refresh(held, lock_ms=LOCK_MS) is None
+
+    @pytest.mark.covers("D1")
+    def test_that_was_taken_over_sends_nothing_and_spoils_nothing(
+        self, rooms: Rooms, tokens: Tokens
+    ) -> None:
+        held = tokens.save(signed_in(rooms), by=UWASE)
+        slept = tokens.begin_refresh(held, lock_ms=-1)
+        awake = tokens.begin_refresh(held, lock_ms=LOCK_MS)
+        assert slept is not None
+        assert awake is not None
+
+        with pytest.raises(RefreshLost):
+            tokens.keep_refresh(held, until=slept, lock_ms=LOCK_MS)
+        late = tokens.fail_refresh(held, until=slept, reason="invalid_grant", broken=True)
+
+        assert late is False
+        assert tokens.load(Environment.SIMULATOR) == held
+        assert tokens.keep_refresh(held, until=awake, lock_ms=LOCK_MS) >= awake
+
+    @pytest.mark.parametrize("change", ["forgotten", "connected anew"])
+    def test_of_what_is_gone_sends_nothing(self, rooms: Rooms, tokens: Tokens, change: str) -> None:
+        held = tokens.save(signed_in(rooms), by=UWASE)
+        until = tokens.begin_refresh(held, lock_ms=LOCK_MS)
+        assert until is not None
+        if change == "forgotten":
+            tokens.forget(Environment.SIMULATOR, by=UWASE)
+        else:
+            tokens.save(signed_in(rooms), by=UWASE)
+
+        with pytest.raises(RefreshLost):
+            tokens.keep_refresh(held, until=until, lock_ms=LOCK_MS)
 
     def test_that_hangs_is_taken_over_when_its_time_is_over(
         self, rooms: Rooms, tokens: Tokens
@@ -225,6 +307,7 @@ class TestRenewal:
 
         kept = tokens.finish_refresh(held, tokens=answer)
 
+        assert kept is not None
         assert tokens.load(Environment.SIMULATOR) == kept
         assert kept.access_token == ACCESS + "-2"
         assert (kept.connected_by, kept.company_name) == ("uwase", "Demo University")
@@ -244,9 +327,10 @@ class TestRenewal:
 
     def test_refused_for_good_waits_for_a_person(self, rooms: Rooms, tokens: Tokens) -> None:
         held = tokens.save(signed_in(rooms), by=UWASE)
-        tokens.begin_refresh(held, lock_ms=LOCK_MS)
+        until = tokens.begin_refresh(held, lock_ms=LOCK_MS)
+        assert until is not None
 
-        tokens.fail_refresh(held, reason="invalid_grant", broken=True)
+        tokens.fail_refresh(held, until=until, reason="invalid_grant", broken=True)
 
         kept = tokens.load(Environment.SIMULATOR)
         assert kept is not None
@@ -260,6 +344,18 @@ class TestRenewal:
 
         assert not tokens.begin_refresh(held, lock_ms=LOCK_MS)
 
+    def test_that_ends_after_a_disconnection_keeps_nothing(
+        self, rooms: Rooms, tokens: Tokens
+    ) -> None:
+        held = tokens.save(signed_in(rooms), by=UWASE)
+        tokens.begin_refresh(held, lock_ms=LOCK_MS)
+        assert tokens.forget(Environment.SIMULATOR, by=UWASE)
+
+        assert tokens.finish_refresh(held, tokens=signed_in(rooms, marked="-late")) is None
+        assert tokens.load(Environment.SIMULATOR) is None
+        assert not tokens.forget(Environment.SIMULATOR, by=UWASE)
+
+    @pytest.mark.covers("D1")
     def test_raced_for_by_six_processes_has_one_winner(
         self, rooms: Rooms, tokens: Tokens, url: str, tmp_path: Path
     ) -> None:
@@ -284,28 +380,3 @@ class TestRenewal:
         said = [one.communicate(timeout=30)[0].strip() for one in racers]
 
         assert sorted(said) == ["False"] * 5 + ["True"]
-
-
-class TestState:
-    def test_is_good_for_one_use(self, rooms: Rooms, tokens: Tokens) -> None:
-        now = rooms.store.now()
-        tokens.note_state("canary-state", until=now + timedelta(minutes=10))
-
-        assert not tokens.use_state("another", now=now)
-        assert tokens.use_state("canary-state", now=now)
-        assert not tokens.use_state("canary-state", now=now)
-
-    def test_ends_with_its_time(self, rooms: Rooms, tokens: Tokens) -> None:
-        now: datetime = rooms.store.now()
-        tokens.note_state("canary-state", until=now + timedelta(minutes=10))
-
-        assert not tokens.use_state("canary-state", now=now + timedelta(minutes=11))
-
-    def test_is_not_kept_in_clear(self, rooms: Rooms, tokens: Tokens, url: str) -> None:
-        tokens.note_state("canary-state", until=rooms.store.now() + timedelta(minutes=10))
-
-        with raw_engine(url).connect() as connection:
-            rows = connection.execute(text("SELECT * FROM sign_ins")).all()
-
-        assert len(rows) == 1
-        assert "canary" not in repr(rows)

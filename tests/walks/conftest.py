@@ -1,10 +1,15 @@
 """Installations to walk through, each built once and copied where a test changes it."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.rooms.simulator_support import RunningSimulator
+from tests.walks.desk import command
 from tests.walks.support import Installation
+from tests.walks.university import university
+from tests.walks.verify_support import books_of
 
 
 @pytest.fixture(scope="session")
@@ -29,3 +34,22 @@ def synced(waiting: Installation, tmp_path_factory: pytest.TempPathFactory) -> I
     done = installation.run("all")
     assert done.code == 3, done.err
     return installation
+
+
+@pytest.fixture(scope="session")
+def synced_books(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of a small university after `all`; tests copy what they change."""
+    folder = tmp_path_factory.mktemp("books")
+    with university(folder, size=60) as place:
+        done = command(place, "all")
+        assert done.code == 3, done.err
+    return folder
+
+
+@pytest.fixture(scope="session")
+def still_quickbooks(
+    synced_books: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RunningSimulator]:
+    """Its QuickBooks, which nobody changes."""
+    with books_of(synced_books, tmp_path_factory.mktemp("still")) as simulator:
+        yield simulator

@@ -35,6 +35,12 @@ def look(mis_file: Path, ledger: Iterable[dict[str, Any]]) -> Books:
             "SELECT id, COALESCE(QuickBk_Status, 0), printf('%.2f', COALESCE(dept, 0)) "
             "FROM tbl_imvoice"
         ).fetchall()
+    return books_of(rows, ledger)
+
+
+def books_of(rows: Iterable[tuple[Any, ...]], ledger: Iterable[dict[str, Any]]) -> Books:
+    """Compare rows of id, flag and amount with what QuickBooks holds."""
+    rows = list(rows)
     live = [one for one in ledger if one.get("live", True)]
     books = Books(
         status={row[0]: row[1] for row in rows},

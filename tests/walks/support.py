@@ -75,7 +75,12 @@ class Installation:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
+            bufsize=0,  # what a reader here read ahead, `communicate` would not find
         )
+
+    def words(self, *words: str) -> list[str]:
+        """Return the command line of a command, for who starts it in another way."""
+        return [sys.executable, str(TOOL), *words]
 
     def copied_to(self, folder: Path) -> "Installation":
         """Return the same installation in another folder."""

@@ -4,6 +4,7 @@ import os
 import pty
 import re
 import select
+import signal
 import subprocess
 import sys
 from types import TracebackType
@@ -18,7 +19,9 @@ CTRL_C = "\x03"
 class Terminal:
     """One command with a terminal for all three streams."""
 
-    def __init__(self, installation: Installation, *words: str) -> None:
+    def __init__(
+        self, installation: Installation, *words: str, ignoring: signal.Signals | None = None
+    ) -> None:
         self.seen = ""
         self._own, theirs = pty.openpty()
         self._child = subprocess.Popen(  # noqa: S603 - our own tool, no shell
@@ -29,7 +32,7 @@ class Terminal:
             stdout=theirs,
             stderr=theirs,
             start_new_session=True,
-            preexec_fn=_take_terminal,  # noqa: PLW1509 - one thread only; Ctrl-C needs it
+            preexec_fn=lambda: _take_terminal(ignoring),  # noqa: PLW1509 - one thread only; Ctrl-C needs it
         )
         os.close(theirs)
 
@@ -44,7 +47,8 @@ class Terminal:
     ) -> None:
         self._child.kill()
         self._child.wait()
-        os.close(self._own)
+        if self._own >= 0:
+            os.close(self._own)
 
     def until(self, words: str) -> str:
         """Read until the words stand there, or the command ended."""
@@ -52,6 +56,12 @@ class Terminal:
             pass
         assert words in self.seen, self.seen
         return self.seen
+
+    def close(self) -> int:
+        """Close the window, as a lost connection does, and return the exit code."""
+        os.close(self._own)
+        self._own = -1
+        return self._child.wait(timeout=PATIENCE_S)
 
     def type(self, text: str) -> None:
         os.write(self._own, text.encode())
@@ -73,8 +83,10 @@ class Terminal:
         return bool(more)
 
 
-def _take_terminal() -> None:
+def _take_terminal(ignoring: signal.Signals | None) -> None:
     import fcntl  # noqa: PLC0415 - in the child, POSIX only
     import termios  # noqa: PLC0415 - as above
 
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    if ignoring is not None:
+        signal.signal(ignoring, signal.SIG_IGN)

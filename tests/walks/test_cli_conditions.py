@@ -73,6 +73,7 @@ class TestQuickBooksNobodyConnected:
 
 
 class TestMis:
+    @pytest.mark.covers("B12")
     def test_that_lacks_a_column_is_not_touched(self, own: Installation, tmp_path: Path) -> None:
         other = tmp_path / "other.db"
         shutil.copy(own.mis_file, other)

@@ -1,10 +1,13 @@
 """The commands that only ask, through the guide's door."""
 
+import sqlite3
 import stat
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from application.api import shapes
 from tests.walks.support import Installation
 
 GUIDE_SAMPLE = """📊 Synchronization Statistics:
@@ -126,6 +129,110 @@ class TestShow:
 
         assert done.code == 2
         assert done.err.splitlines()[-4].startswith("Error: There is no invoice 99999")
+
+
+class TestShapes:
+    """A program reads the same of a noun here and through the REST interface."""
+
+    @pytest.mark.parametrize(
+        ("words", "shape"),
+        [
+            ("analyze", shapes.Statistics),
+            ("preview --limit 3", shapes.Preview),
+            ("status", shapes.SyncStatus),
+            ("show 123", shapes.InvoiceDetail),
+            ("show 101", shapes.InvoiceDetail),
+            ("errors", shapes.Causes),
+            ("errors customer_not_found", shapes.Invoices),
+            ("runs", shapes.Runs),
+            ("runs show 1", shapes.Run),
+            ("mapping list", shapes.Mapping),
+        ],
+    )
+    def test_are_those_of_the_rest_interface(
+        self, synced: Installation, words: str, shape: type[shapes.Shape]
+    ) -> None:
+        done = synced.run(*words.split(), "--json")
+
+        assert done.code == 0, done.err
+        shape.model_validate(done.json["data"])
+
+    def test_of_a_choice_tell_what_it_mends(self, synced: Installation, tmp_path: Path) -> None:
+        own = synced.copied_to(tmp_path)
+        rows = own.run("mapping", "list", "--json").json["data"]["mapping"]
+        fee = next(str(one["fee_category"]) for one in rows if one["item"] is None)
+        chosen = own.run("mapping", "set", fee, "Tuition fee", "--json").json
+        cleared = own.run("mapping", "clear", fee, "--json").json
+
+        assert shapes.ChosenRow.model_validate(chosen["data"]).source == "person"
+        assert chosen["data"]["now_look_fixed"] == 4
+        assert chosen["message"].endswith(" 4 failed invoices now look fixed.")
+        assert shapes.ChosenRow.model_validate(cleared["data"]).now_look_fixed == 0
+
+    def test_of_a_synced_invoice_show_both_sides(self, synced: Installation) -> None:
+        detail = shapes.InvoiceDetail.model_validate(
+            synced.run("show", "101", "--json").json["data"]
+        )
+
+        assert detail.quickbooks is not None
+        assert (detail.quickbooks.customer, detail.quickbooks.url) == (detail.reg_no, None)
+        assert detail.quickbooks.total == detail.amount
+        assert [one.actor for one in detail.timeline if one.event == "attempt"] == ["run 1"]
+        assert "run 1  attempt" in synced.run("show", "101").out
+
+    def test_count_the_flags_beside_the_statistics(self, synced: Installation) -> None:
+        flags = synced.run("analyze", "--json").json["meta"]["flags"]
+
+        assert flags == {"settling": 0, "stuck": 0, "held": 0, "unverified": 0, "changed": None}
+
+    def test_say_how_many_need_a_person(self, synced: Installation, tmp_path: Path) -> None:
+        own = synced.copied_to(tmp_path)
+        own.run("hold", "123", "--reason", "scholarship letter")
+
+        assert own.run("status", "--json").json["message"] == "99.04% synced, 11 need attention."
+
+
+class TestFailures:
+    def test_of_other_programs_have_their_own_cause(
+        self, synced: Installation, tmp_path: Path
+    ) -> None:
+        own = synced.copied_to(tmp_path)
+        with closing(sqlite3.connect(own.mis_file)) as mis, mis:
+            mis.execute("UPDATE tbl_imvoice SET QuickBk_Status = 2 WHERE id = 101")
+            mis.execute("UPDATE tbl_imvoice SET QuickBk_Status = 7 WHERE id = 102")
+        groups = own.run("errors", "--json").json["data"]["groups"]
+        listed = own.run("errors", "failed_elsewhere", "--json").json["data"]["invoices"]
+        shown = own.run("show", "102")
+
+        assert {one["error_code"]: one["count"] for one in groups} == {
+            "customer_not_found": 4,
+            "fee_category_unmapped": 4,
+            "invalid_amount": 4,
+            "failed_elsewhere": 1,
+            "status_invalid": 1,
+        }
+        assert [(one["id"], one["error_code"]) for one in listed] == [(101, "failed_elsewhere")]
+        assert "Failed: Status value not known" in shown.lines[0]
+
+    def test_that_look_fixed_are_previewed_after_what_waits(
+        self, synced: Installation, tmp_path: Path
+    ) -> None:
+        own = synced.copied_to(tmp_path)
+        with closing(sqlite3.connect(own.mis_file)) as mis, mis:
+            mis.execute("UPDATE tbl_imvoice SET dept = 450000, credit = 0 WHERE id = 142")
+        done = own.run("preview")
+        answer = own.run("preview", "--json").json
+
+        assert done.lines[0].startswith("Would send 0 of 0 waiting and 1 failed again to ")
+        assert [one["id"] for one in answer["data"]["invoices"]] == [142]
+        assert answer["message"] == ("0 of 0 waiting invoices, 1 of those that failed")
+        assert answer["meta"] | {"total": 0, "next_cursor": None} == answer["meta"]
+
+    def test_shown_in_part_are_counted_in_full(self, synced: Installation) -> None:
+        done = synced.run("errors", "--limit", "1")
+
+        assert done.lines[0].startswith("12 failed, ")
+        assert done.lines[0].endswith("(1 of 3 causes shown here)")
 
 
 class TestExplain:

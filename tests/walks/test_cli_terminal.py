@@ -2,15 +2,24 @@
 
 import http.client
 import json
+import re
+import signal
 from pathlib import Path
 
 import pytest
 
+from tests.walks import observer
 from tests.walks.support import Installation, ended, interrupt_after
 
 pytest.importorskip("pty", reason="Windows has no pseudo-terminals")
 
+from tests.walks.demo_support import processes_of
 from tests.walks.terminal import CTRL_C, Terminal
+
+READY_LINE = re.compile(
+    r"Demo ready: http://localhost:\d+ \u00b7 40 invoices, \d+ in QuickBooks \(simulator\)"
+    r"(, \d+ fail on purpose)? \u00b7 Ctrl-C to stop"
+)
 
 
 def simulator_answers(*, port: int) -> bool:
@@ -69,6 +78,7 @@ class TestQuestion:
 
 
 class TestLeavingAtOnce:
+    @pytest.mark.covers("C5")
     def test_takes_a_second_ctrl_c(self, own: Installation) -> None:
         with Terminal(own, "all", "--yes") as terminal:
             terminal.until("/1,250  ")
@@ -80,19 +90,40 @@ class TestLeavingAtOnce:
         assert own.run("reset-stuck").code == 0
 
 
+class TestAClosedTerminal:
+    @pytest.mark.covers("C5")
+    def test_is_a_wish_to_stop_and_leaves_nothing_half_done(self, own: Installation) -> None:
+        with Terminal(own, "all", "--yes") as terminal:
+            terminal.until("/1,250  ")
+            code = terminal.close()
+
+        assert code == 130
+        assert own.run("runs", "--json").json["data"]["runs"][0]["state"] == "cancelled"
+        assert 3 not in observer.look(own.mis_file, []).counts
+
+    @pytest.mark.covers("C5")
+    def test_that_the_work_was_to_outlive_is_nothing_to_it(self, own: Installation) -> None:
+        with Terminal(own, "batch", "--batch-size", "60", ignoring=signal.SIGHUP) as terminal:
+            terminal.until("/60  ")
+            terminal.close()
+
+        assert own.run("runs", "--json").json["data"]["runs"][0]["state"] == "finished"
+
+
 class TestDemo:
     def test_stays_up_until_ctrl_c_and_leaves_nothing_running(self, tmp_path: Path) -> None:
         here = Installation(tmp_path)
-        with Terminal(here, "demo", "--invoices", "40") as terminal:
-            terminal.until("Ctrl-C to stop.")
-            port = port_of(here)
-            up = simulator_answers(port=port)
+        with Terminal(here, "demo", "--invoices", "40", "--port", "0") as terminal:
+            terminal.until("Ctrl-C to stop")
+            up = processes_of(tmp_path)
             terminal.type(CTRL_C)
             code = terminal.end()
 
+        [ready] = [line for line in terminal.seen.splitlines() if line.startswith("Demo ready")]
+        assert READY_LINE.fullmatch(ready), ready
         assert code == 0
-        assert up
-        assert not simulator_answers(port=port)
+        assert len(up) == 3  # the command, the simulator, the server
+        assert processes_of(tmp_path) == []
 
     def test_ends_by_itself_where_nobody_watches(self, tmp_path: Path) -> None:
         done = Installation(tmp_path).run("demo", "--invoices", "40")

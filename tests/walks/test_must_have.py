@@ -44,6 +44,7 @@ def outcome(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Outcome]:
         yield Outcome(place.look().status, documents, causes_of(place), out + err)
 
 
+@pytest.mark.covers("B14", "B16", "E7", "E10", "E12", "G1", "G2", "G3", "G7")
 @pytest.mark.parametrize("expected", EXPECTED, ids=lambda one: f"row {one.row}, {one.id}")
 class TestAMustHaveRow:
     def test_ends_in_its_verdict(self, expected: Expected, outcome: Outcome) -> None:
@@ -76,6 +77,7 @@ class TestTheRest:
 class TestAPerson:
     """What people do in QuickBooks or the MIS between two steps of ours."""
 
+    @pytest.mark.covers("E11")
     def test_who_makes_a_linked_customer_inactive_is_told(self, tmp_path: Path) -> None:
         with university(tmp_path, size=40) as place:
             place.run("all")
@@ -97,6 +99,7 @@ class TestAPerson:
             assert place.look().status[AGAIN] == 2
             assert causes_of(place)[AGAIN] == "customer_inactive"
 
+    @pytest.mark.covers("E7")
     def test_who_enters_our_number_by_hand_gets_a_conflict(self, tmp_path: Path) -> None:
         with university(tmp_path, size=40) as place:
             place.run("all")

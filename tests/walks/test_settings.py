@@ -15,6 +15,7 @@ def installation(tmp_path: Path) -> Installation:
 
 
 class TestItemPolicy:
+    @pytest.mark.covers("E12")
     def test_match_refuses_a_fee_without_a_product(self, installation: Installation) -> None:
         done = installation.run("single", str(UNMAPPED))
 

@@ -17,6 +17,8 @@ def guard_audit(connection: Connection) -> None:
         )
     for table in _TABLES:
         for verb in ("UPDATE", "DELETE"):
+            if connection.dialect.name == "mysql":  # it may be there: see `steps`
+                connection.execute(text(f"DROP TRIGGER IF EXISTS {table}_{verb.lower()}"))
             connection.execute(text(_trigger(connection.dialect.name, table=table, verb=verb)))
         if connection.dialect.name == "postgresql":
             connection.execute(

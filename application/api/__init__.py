@@ -1,0 +1,1 @@
+"""The REST interface: it asks a service and shows the answer."""

@@ -1,0 +1,1 @@
+"""What programs read of our nouns: one shape each, whichever door they came through."""

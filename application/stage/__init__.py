@@ -1,0 +1,1 @@
+"""The demo that breaks things: what stands in for the outside is steered from here."""

@@ -1,0 +1,1 @@
+"""The independent checker: both books, our store and the audit log, looked at from outside."""

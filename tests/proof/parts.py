@@ -1,0 +1,90 @@
+"""What the proof consists of: each part, the command that runs it, short and long."""
+
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+PYTHON = sys.executable
+PYTEST = (PYTHON, "-m", "pytest", "-q", "-p", "no:cacheprovider")
+SIMULATION = (PYTHON, "-m", "tests.simulation")
+# Fault kinds, clocks, broken assumptions and disasters have worlds of their own. Most worlds are
+# small: one process and one invoice, with each fault at each gate, and then two of them.
+WORLDS = MappingProxyType(
+    {"td0": (6_600, 80_000), "td1": (1_000, 40_000), "td2": (160, 8_000), "td3": (160, 5_000)}
+    | {"td4": (160, 5_000), "td5": (160, 4_000), "td6": (1_600, 20_000), "bare": (160, 5_000)}
+)
+# Files of this folder that are a part of their own, so that two cores share them.
+OWN = MappingProxyType(
+    {
+        "kills in pauses and starts": "test_kills_elsewhere",
+        "kills in upgrades": "test_upgrades",
+        "installations": "test_installations",
+        "workers": "test_workers",
+        "renewals": "test_renewals",
+        "isolation": "test_isolation",
+        "reads used up": "test_reads",
+        "fuzzed peer": "test_fuzzed_peer",
+    }
+)
+ANOTHER_BUILD = (
+    "tests/walks/test_rest_kill.py::TestAKilledServer::test_may_be_followed_by_another_build"
+)
+SHARDED = MappingProxyType({"td0": 4, "td1": 4, "td6": 2})  # so that all cores share them
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One command of the proof; it succeeds with exit code 0."""
+
+    name: str
+    command: Sequence[str]
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+def parts(*, fast: bool, first: int) -> list[Part]:
+    """Return every part, the longest first.
+
+    Args:
+        fast: The form for every change; else the long one.
+        first: The first seed.
+    """
+    long = {} if fast else {"PROVE": "1"}
+    return [
+        *_worlds(fast=fast, first=first),
+        Part("kills", (*PYTEST, "tests/proof", *_but(OWN.values())), long),
+        *(Part(name, (*PYTEST, f"tests/proof/{file}.py"), long) for name, file in OWN.items()),
+        *((Part("another build", (*PYTEST, ANOTHER_BUILD)),) if fast else ()),
+        *(() if fast else (Part("walks", (*PYTEST, "tests/walks"), long),)),
+        Part("planted bugs", (PYTHON, "-m", "tests.simulation.planted", *_most(fast=fast))),
+        Part(
+            "outside checker",
+            (*PYTEST, "tests/walks/test_verify_books.py", "tests/walks/test_verify_history.py"),
+        ),
+        Part("decision core", ("make", "--no-print-directory", "judgement")),
+        Part("hostile peer", (*PYTEST, "tests/rooms/test_hostile_peer.py"), long),
+        Part("spoiled answers", (*PYTEST, "tests/core/test_classifier_fuzz.py"), long),
+        Part("mutation", (PYTHON, "-m", "tests.mutation", *(("--most", "60") if fast else ()))),
+        Part("fault table", (PYTHON, "-m", "tests.proof.faults")),
+    ]
+
+
+def _but(files: Iterable[str]) -> tuple[str, ...]:
+    return tuple(f"--ignore=tests/proof/{file}.py" for file in files)
+
+
+def _most(*, fast: bool) -> tuple[str, ...]:
+    return ("--most", "2000" if fast else "100000", "--sound", "1" if fast else "100")
+
+
+def _worlds(*, fast: bool, first: int) -> list[Part]:
+    found: list[Part] = []
+    for world, (short, long) in WORLDS.items():
+        seeds = short if fast else long
+        shards = SHARDED.get(world, 1)
+        for shard in range(shards):
+            share = seeds // shards
+            words = ("--profile", world, "--seeds", str(share))
+            start = ("--from", str(first + shard * share))
+            found.append(Part(f"simulation {world}.{shard}", (*SIMULATION, *words, *start)))
+    return found

@@ -1,0 +1,110 @@
+"""Runs over REST that find no server, or no connection, and go on once it is there again."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from application.embedded import approve
+from tests.walks.desk import command, slowed, steered
+from tests.walks.server import SYNC, Answer, Server, serving, start
+from tests.walks.university import University, university
+
+BOOKS = "/api/v1/quickbooks"
+
+
+class TestWithoutAServer:
+    def test_a_run_is_gone_on_with_here(self, tmp_path: Path) -> None:
+        with university(tmp_path, size=200) as place:
+            server = start(place.environment())
+            with slowed(place):
+                run_id = server.started(f"{SYNC}/all", {})
+                server.until_met(run_id, least=1)
+                steered(server, run_id, "pause")
+                paused = server.until(run_id, "paused")
+                server.kill()
+
+            done = command(place, "runs", "resume", str(run_id))
+            shown = command(place, "runs", "show", str(run_id), "--json").json["data"]
+
+            assert done.code in {0, 3}, done.err
+            assert "No server runs; going on here." in done.err
+            assert paused["processed"] < shown["processed"] == shown["total"]
+            assert shown["state"] == "finished"
+            books = place.look()
+            assert books.problems == []
+            assert set(books.counts) <= {1, 2}
+
+
+@pytest.fixture(scope="module")
+def lost(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[University, Server]]:
+    """Return another university, whose sign-in is taken away and given back."""
+    folder = tmp_path_factory.mktemp("lost")
+    with university(folder, size=300) as place, serving(place.environment()) as server:
+        yield place, server
+
+
+class TestWithoutAConnection:
+    def test_a_run_waits_and_goes_on_by_itself(self, lost: tuple[University, Server]) -> None:
+        place, server = lost
+        with slowed(place):
+            run_id = server.started(f"{SYNC}/all", {"max_batches": 4})
+            server.until_met(run_id, least=1)
+            place.simulator.control("POST", "revoke", {})
+            waits = server.until(run_id, "waiting_connection")
+        assert place.look().counts.get(2, 0) == waits["failed"]
+        assert "authentication_failed" not in waits["failures_by_cause"]
+        assert server.get(f"{SYNC}/runs/{run_id}").data["state"] == "waiting_connection"
+
+        company = server.get(f"{SYNC}/status").data["quickbooks"]["company"]
+        back = connect(server).data
+        run = server.until(run_id, "finished")
+
+        assert (back["connected"], back["company"]) == (True, company)
+        assert company
+        assert run["processed"] == run["total"] == 200
+        assert place.look().problems == []
+        assert 3 not in place.look().counts
+
+    def test_nothing_is_begun_and_questions_are_answered(
+        self, lost: tuple[University, Server]
+    ) -> None:
+        place, server = lost
+        before = place.look().counts
+        place.simulator.control("POST", "revoke", {})
+        seen = server.post(f"{BOOKS}/test")
+
+        assert seen.data["connected"] is False, seen.text
+        for path, body in (("all", {}), ("batch", None), ("retry", {"run_id": 1})):
+            answer = server.post(f"{SYNC}/{path}", body)
+            assert (answer.status, answer.json["error_code"]) == (409, "authentication_failed")
+            assert answer.json["error"] == "Authentication failed"
+            assert answer.json["remedy"]
+        assert [server.get(f"{SYNC}/{one}").status for one in ("analyze", "preview", "status")] == [
+            200,
+            200,
+            200,
+        ]
+        assert server.get(f"{SYNC}/status").data["quickbooks_connected"] is False
+        assert server.get(f"{BOOKS}/connection").data["connected"] is False
+        assert place.look().counts == before
+
+    def test_all_goes_again_once_it_is_back(self, lost: tuple[University, Server]) -> None:
+        place, server = lost
+        connect(server)
+
+        run_id = server.started(f"{SYNC}/all", {})
+
+        assert server.until(run_id, "finished")["processed"] == 100
+        assert place.look().problems == []
+        assert set(place.look().counts) == {1, 2}
+
+
+def connect(server: Server) -> Answer:
+    """Sign in, as an administrator who pastes the address would."""
+    begun = server.post(f"{BOOKS}/connect", {"paste": True})
+    assert begun.status == 200, begun.text
+    came = approve(begun.data["authorization_url"])
+    pasted = server.post(f"{BOOKS}/connect/paste", {"url": came})
+    assert pasted.status == 200, pasted.text
+    return pasted
