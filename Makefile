@@ -10,6 +10,8 @@ INVOICES ?=
 SYNC ?=
 DEMO_FLAGS ?= $(if $(INVOICES),--invoices $(INVOICES)) $(if $(filter no,$(SYNC)),--no-sync)
 TESTS ?= tests/core tests/rooms tests/walks tests/browser tests/simulation/test_simulation.py
+LONG ?=
+CHOSEN = $(if $(LONG),,-m "not long")
 SEED ?= 0
 ONLY ?=
 
@@ -38,9 +40,9 @@ install: $(READY) ## make .venv with .venv/bin/feebridge in it
 run: $(READY) ## send every waiting invoice with the present settings
 	@$(PY) tools/sync_invoices.py all
 
-test: $(READY_DEV) ## every test, several at a time (WORKERS=N, TESTS=path)
+test: $(READY_DEV) ## the tests, several at a time (WORKERS=N, TESTS=path, LONG=yes: those of the proof too)
 	@$(PY) -m compileall -q application qbo_simulator tools tests
-	@$(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(TESTS)
+	@$(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(CHOSEN) $(TESTS)
 
 check: lint types contracts laws docs ## layout, types, import contracts, laws of the house, reference pages
 

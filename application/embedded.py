@@ -13,7 +13,7 @@ from typing import IO
 from urllib.parse import urlsplit
 
 from application.catalogue import ConfigInvalid, QuickBooksUnavailable
-from application.store.leases import FileLock
+from application.store.liveness import FileLock
 from application.world import World
 
 START_MS = 15_000

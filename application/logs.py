@@ -1,5 +1,6 @@
 """One event = one line in logs/app.log; secrets struck out."""
 
+import json
 import logging
 import os
 import re
@@ -11,10 +12,8 @@ from enum import Enum
 from io import TextIOWrapper
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Final, Literal, Self
 
-import structlog
-from structlog.typing import EventDict, WrappedLogger
 from typing_extensions import override
 
 Level = Literal["debug", "info", "warning", "error"]
@@ -25,6 +24,12 @@ FILE_BYTES_MAX = 10_000_000
 FILES_KEPT = 5
 WORD_CHARACTERS_MAX = 120
 STRUCK = "***"
+_NUMBERS: Final[Mapping[Level, int]] = {
+    "debug": logging.DEBUG,
+    "info": logging.INFO,
+    "warning": logging.WARNING,
+    "error": logging.ERROR,
+}
 
 _LISTED = """
 actor adopted attempt attempts batch_size batches bundle claimed conflicts count created edge
@@ -120,21 +125,11 @@ class Logs:
         foreign: logging.Handler | None = None,
     ) -> None:
         self._logger = logger
+        self._least = _NUMBERS[level]
         self._strict = strict
         self._foreign = foreign
         self._taken_in: tuple[str, ...] = ()
         self._count: Count | None = None
-        self._bound: Any = structlog.wrap_logger(
-            logger,
-            processors=[
-                structlog.processors.add_log_level,
-                self._allowed,
-                structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
-                _ordered,
-                structlog.processors.JSONRenderer(),
-            ],
-            wrapper_class=structlog.make_filtering_bound_logger(level),
-        )
 
     @classmethod
     def open(
@@ -183,7 +178,15 @@ class Logs:
         Raises:
             LogMisused: In strict logs: the name or a field may not be logged.
         """
-        getattr(self._bound, level)(name, **facts)
+        number = _NUMBERS[level]
+        if number < self._least:
+            return
+        name, kept = self._allowed(name, facts)
+        if self._count is not None:
+            self._count(name, level, kept)
+        now = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")  # noqa: TID251 - real time is meant
+        line = {"time": now, "level": level, "event": name, **kept}
+        self._logger.log(number, json.dumps(line))
 
     def feed(self, count: Count) -> None:
         """From now on hand over each event that is written, so that it is counted once."""
@@ -236,9 +239,8 @@ class Logs:
             self._logger.removeHandler(handler)
             handler.close()
 
-    def _allowed(self, _logger: WrappedLogger, _method: str, facts: EventDict) -> EventDict:
+    def _allowed(self, name: str, facts: Mapping[str, object]) -> tuple[str, dict[str, object]]:
         """Drop what is not listed, and make each value a plain one."""
-        name, level = str(facts.pop("event")), facts.pop("level")
         unknown = sorted(set(facts) - FIELDS)
         if self._strict and unknown:
             raise LogMisused(name=unknown[0])
@@ -246,15 +248,7 @@ class Logs:
             if self._strict:
                 raise LogMisused(name=name)
             name = "event.misnamed"
-        kept = {key: _plain(key, value) for key, value in facts.items() if key in FIELDS}
-        if self._count is not None:
-            self._count(name, level, kept)
-        return {"event": name, "level": level, **kept}
-
-
-def _ordered(_logger: WrappedLogger, _method: str, facts: EventDict) -> EventDict:
-    first = ("time", "level", "event")
-    return {key: facts.pop(key) for key in first} | dict(facts)
+        return name, {key: _plain(key, value) for key, value in facts.items() if key in FIELDS}
 
 
 def _plain(key: str, value: object) -> object:

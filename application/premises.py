@@ -5,7 +5,6 @@ from pathlib import Path
 
 from application.catalogue import ConfigInvalid
 from application.embedded import DEMO_SCALE, Place, refuse_if_shared
-from application.services.choosing import PAGE
 from application.settings import Settings, SettingWrong
 from application.world import Clock, Waits
 
@@ -114,6 +113,8 @@ def invoices_a_minute(settings: Settings, *, scale: int) -> int:
         settings: With QuickBooks' limits.
         scale: How many times faster its minutes run.
     """
+    from application.services.choosing import PAGE  # noqa: PLC0415 - a question must start fast
+
     bundles = settings.batches_per_minute
     return (bundles * PAGE + max(0, settings.requests_per_minute - bundles)) * scale
 

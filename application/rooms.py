@@ -1,5 +1,7 @@
 """Builds the rooms that questions need, once, from Settings: MIS, store, plans, logs."""
 
+from __future__ import annotations
+
 import os
 import socket
 from collections.abc import Callable
@@ -12,45 +14,42 @@ from zoneinfo import ZoneInfo
 from application.catalogue import ConfigInvalid
 from application.embedded import Simulator, key_in
 from application.invoices.model import AmountRule, Environment, ItemPolicy
-from application.logs import Logs
-from application.mis.reader import MisReader
-from application.mis.tables import Mis, open_mis
 from application.premises import make_demo_mis, place_of, waits_of
-from application.services.access import Access
-from application.services.auditing import Auditing
-from application.services.causes import Causes
-from application.services.choosing import Choosing
-from application.services.company import Company
-from application.services.listing import Listing
-from application.services.looks import Looks
-from application.services.mapping import Mapping
-from application.services.people import SignIn
-from application.services.plans import Plans, Rules
-from application.services.progress import Progress
-from application.services.resting import Resting
-from application.services.schedule import Timetable
-from application.services.trials import Trials
 from application.settings import LOOPBACK, Settings
-from application.stage.outage import restored
-from application.store.anchors import Anchors
-from application.store.audit import Actor, Audit
-from application.store.events import Events
-from application.store.flags import Flags
-from application.store.items import ItemRow, Items
-from application.store.journal import Journal
-from application.store.keys import Keys
-from application.store.leases import Leases
-from application.store.people import People
-from application.store.repeats import Repeats
-from application.store.runs import Runs
-from application.store.schedules import Schedules
-from application.store.slices import Slices
-from application.store.tables import Store, open_store
-from application.store.tokens import Tokens, new_key
 from application.world import World
 
 if TYPE_CHECKING:
+    from application.logs import Logs
+    from application.mis.reader import MisReader
+    from application.mis.tables import Mis
     from application.quickbooks.lanes import Outside
+    from application.services.access import Access
+    from application.services.auditing import Auditing
+    from application.services.causes import Causes
+    from application.services.choosing import Choosing
+    from application.services.company import Company
+    from application.services.listing import Listing
+    from application.services.looks import Looks
+    from application.services.mapping import Mapping
+    from application.services.people import SignIn
+    from application.services.plans import Plans
+    from application.services.progress import Progress
+    from application.services.resting import Resting
+    from application.services.schedule import Timetable
+    from application.services.trials import Trials
+    from application.store.anchors import Anchors
+    from application.store.audit import Actor, Audit
+    from application.store.events import Events
+    from application.store.flags import Flags
+    from application.store.items import ItemRow, Items
+    from application.store.journal import Journal
+    from application.store.leases import Leases
+    from application.store.people import People
+    from application.store.repeats import Repeats
+    from application.store.runs import Runs
+    from application.store.slices import Slices
+    from application.store.tables import Store
+    from application.store.tokens import Tokens
 
 __all__ = ["LOOPBACK", "Rooms"]
 
@@ -76,7 +75,7 @@ class Rooms:
         *,
         world: World,
         open_things: ExitStack,
-        outside: "Outside | None" = None,
+        outside: Outside | None = None,
     ) -> None:
         self.settings = settings
         self.world = world
@@ -92,68 +91,95 @@ class Rooms:
     @cached_property
     def progress(self) -> Progress:
         """Questions about invoices; they change nothing."""
+        from application.services.progress import Progress
+
         return Progress(reader=self.reader, plans=self.plans, journal=self.journal, runs=self.runs)
 
     @cached_property
     def choosing(self) -> Choosing:
         """Which invoices a run takes."""
+        from application.services.choosing import Choosing
+
         return Choosing(reader=self.reader, journal=self.journal, plans=self.plans)
 
     @cached_property
     def runs(self) -> Runs:
         """Every run, of any door."""
+        from application.store.runs import Runs
+
         return Runs(self.store, audit=self.audit, world=self.world)
 
     @cached_property
     def slices(self) -> Slices:
         """The parts of durable runs."""
+        from application.store.slices import Slices
+
         return Slices(self.store, world=self.world)
 
     @cached_property
     def resting(self) -> Resting:
         """Where durable runs are left."""
+        from application.services.resting import Resting
+
         return Resting(runs=self.runs, world=self.world)
 
     @cached_property
     def audit(self) -> Audit:
         """Who did what."""
+        from application.store.audit import Audit
+
         return Audit(self.store, world=self.world)
 
     @cached_property
     def anchors(self) -> Anchors:
         """Where the log's chain ended at times, kept beside the log file."""
+        from application.store.anchors import Anchors
+
         folder = self.settings.feebridge_home / self.settings.log_dir
         return Anchors(folder, audit=self.audit, world=self.world, logs=self.logs)
 
     @cached_property
     def auditing(self) -> Auditing:
         """The audit log as an auditor asks it."""
+        from application.services.auditing import Auditing
+
         return Auditing(audit=self.audit, anchors=self.anchors, clock=self.world.clock)
 
     @cached_property
     def events(self) -> Events:
         """What live views are told."""
+        from application.store.events import Events
+
         return Events(self.store, world=self.world)
 
     @cached_property
     def repeats(self) -> Repeats:
         """Requests that may come again."""
+        from application.store.repeats import Repeats
+
         return Repeats(self.store, world=self.world)
 
     @cached_property
     def schedule(self) -> Timetable:
         """When runs start by themselves."""
+        from application.services.schedule import Timetable
+        from application.store.schedules import Schedules
+
         schedules = Schedules(self.store, audit=self.audit, world=self.world)
         return Timetable(schedules, office=self.office, clock=self.world.clock)
 
     @cached_property
     def journal(self) -> Journal:
         """What we know of each invoice."""
+        from application.store.journal import Journal
+
         return Journal(self.store, audit=self.audit, leases=self.leases, world=self.world)
 
     @cached_property
     def company(self) -> Company:
         """The connected company as our store knows it."""
+        from application.services.company import Company
+
         return Company(
             tokens=self.tokens,
             items=self.items,
@@ -165,16 +191,22 @@ class Rooms:
     @cached_property
     def items(self) -> Items:
         """Products, and which fee uses which."""
+        from application.store.items import Items
+
         return Items(self.store, audit=self.audit, world=self.world)
 
     @cached_property
     def reader(self) -> MisReader:
         """The MIS, read only."""
+        from application.mis.reader import MisReader
+
         return MisReader(self.mis, invoices_from=self.settings.invoices_from)
 
     @cached_property
     def logs(self) -> Logs:
         """`logs/app.log`."""
+        from application.logs import Logs
+
         folder = self.settings.feebridge_home / self.settings.log_dir
         logs = Logs.open(folder)
         self.things.callback(logs.close)
@@ -183,11 +215,15 @@ class Rooms:
     @cached_property
     def flags(self) -> Flags:
         """What our records say of many invoices at once."""
+        from application.store.flags import Flags
+
         return Flags(self.store)
 
     @cached_property
     def listing(self) -> Listing:
         """Invoices as people search them."""
+        from application.services.listing import Listing
+
         return Listing(
             reader=self.reader,
             plans=self.plans,
@@ -204,6 +240,8 @@ class Rooms:
     @cached_property
     def causes(self) -> Causes:
         """Failures by cause."""
+        from application.services.causes import Causes
+
         return Causes(
             reader=self.reader,
             journal=self.journal,
@@ -216,11 +254,15 @@ class Rooms:
     @cached_property
     def looks(self) -> Looks:
         """What was found when somebody last looked."""
+        from application.services.looks import Looks
+
         return Looks(self.items, clock=self.world.clock)
 
     @cached_property
     def mapping(self) -> Mapping:
         """Which product takes which fee."""
+        from application.services.mapping import Mapping
+
         return Mapping(
             reader=self.reader,
             items=self.items,
@@ -233,21 +275,30 @@ class Rooms:
     @cached_property
     def access(self) -> Access:
         """Who may use the REST interface."""
+        from application.services.access import Access
+        from application.store.keys import Keys
+
         keys = Keys(self.store, audit=self.audit, world=self.world)
         return Access(keys, people=self._people, world=self.world)
 
     @cached_property
     def people(self) -> SignIn:
         """Who signs in to the pages."""
+        from application.services.people import SignIn
+
         return SignIn(self._people, world=self.world)
 
     @cached_property
     def _people(self) -> People:
+        from application.store.people import People
+
         return People(self.store, audit=self.audit, world=self.world)
 
     @cached_property
     def trials(self) -> Trials:
         """What would become of invoices."""
+        from application.services.trials import Trials
+
         return Trials(
             choosing=self.choosing, plans=self.plans, reader=self.reader, company=self.company
         )
@@ -259,6 +310,8 @@ class Rooms:
 
     def actor(self, source: str, *, name: str = "local", address: str | None = None) -> Actor:
         """Return who acts through a door; `local` is whoever needs no sign-in there."""
+        from application.store.audit import Actor
+
         return Actor(name=name, source=source, address=address, process=self.holder)
 
     @cached_property
@@ -276,6 +329,8 @@ class Rooms:
 
     def make_demo(self, *, invoices: int | None = None) -> str | None:
         """Build the demo MIS where there is none; return what was built in words."""
+        from application.stage.outage import restored
+
         if self.place.mis_file.exists() or self.place.mis_away.exists():
             restored(self.place)
             return None
@@ -302,6 +357,8 @@ class Rooms:
     @cached_property
     def mis(self) -> Mis:
         """The MIS; the demo MIS is built where none is named."""
+        from application.mis.tables import open_mis
+
         if self.place.demo:
             self.make_demo()
         mis = open_mis(
@@ -324,6 +381,8 @@ class Rooms:
     @cached_property
     def store(self) -> Store:
         """Our own database."""
+        from application.store.tables import open_store
+
         store = open_store(self.settings.store_address(self.place.store_file), world=self.world)
         self.things.callback(store.close)
         return store
@@ -331,6 +390,8 @@ class Rooms:
     @cached_property
     def leases(self) -> Leases:
         """Who may send."""
+        from application.store.leases import Leases
+
         return Leases(
             self.store,
             audit=self.audit,
@@ -342,6 +403,8 @@ class Rooms:
     @cached_property
     def tokens(self) -> Tokens:
         """The sign-in, encrypted."""
+        from application.store.tokens import Tokens, new_key
+
         keys = [one.get_secret_value() for one in self.settings.encryption_keys]
         if not keys:
             if self.environment is not Environment.SIMULATOR:
@@ -356,6 +419,8 @@ class Rooms:
 
     def plans_with(self, make_item: Callable[[str], ItemRow | None] | None) -> Plans:
         """Return plans that ask this for a product where a fee has none and one may be made."""
+        from application.services.plans import Plans, Rules
+
         return Plans(
             reader=self.reader,
             items=self.items,

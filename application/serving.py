@@ -12,7 +12,7 @@ from application.services.ordering import Asked
 from application.services.reports import Caller
 from application.services.supervising import Supervising
 from application.store.audit import Actor
-from application.store.leases import FileLock
+from application.store.liveness import FileLock
 from application.store.runs import Run
 from application.store.starts import StartTaken
 from application.timers import Timers
@@ -168,7 +168,7 @@ class Serving:
     def _settle(self) -> None:
         """Settle what nobody sends; a run at work does it by itself."""
         if not self._services.company.state().connected:
-            return  # to the simulator it would sign in again whom a person just disconnected
+            return
         try:
             self._services.sync.settle_due(
                 caller=Caller(by=self._actor, stop=self._stopping.is_set)

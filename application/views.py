@@ -1,16 +1,19 @@
 """Builds what only pages ask: Overview, set-up, boards of failures, a run as it goes."""
 
-from functools import cached_property
+from __future__ import annotations
 
-from application.invoices.model import Environment, ItemPolicy
-from application.premises import invoices_a_minute
+from functools import cached_property
+from typing import TYPE_CHECKING
+
 from application.rooms import Rooms
-from application.services.board import Boards
-from application.services.overview import Overview
-from application.services.picking import Picking
-from application.services.setup import Setup
-from application.services.starting import Starting
-from application.services.watching import Watching
+
+if TYPE_CHECKING:
+    from application.services.board import Boards
+    from application.services.overview import Overview
+    from application.services.picking import Picking
+    from application.services.setup import Setup
+    from application.services.starting import Starting
+    from application.services.watching import Watching
 
 
 class Views(Rooms):
@@ -19,6 +22,8 @@ class Views(Rooms):
     @cached_property
     def picking(self) -> Picking:
         """Many invoices at once."""
+        from application.services.picking import Picking
+
         return Picking(
             reader=self.reader,
             listing=self.listing,
@@ -33,6 +38,8 @@ class Views(Rooms):
     @cached_property
     def overview(self) -> Overview:
         """Everything at one glance."""
+        from application.services.overview import Overview
+
         return Overview(
             reader=self.reader,
             progress=self.progress,
@@ -52,6 +59,9 @@ class Views(Rooms):
     @cached_property
     def setup(self) -> Setup:
         """Which steps of setting up are done."""
+        from application.invoices.model import Environment, ItemPolicy
+        from application.services.setup import Setup
+
         return Setup(
             figures=self.overview.figures,
             company=self.company,
@@ -67,6 +77,8 @@ class Views(Rooms):
     @cached_property
     def boards(self) -> Boards:
         """What has failed, and what to do about it."""
+        from application.services.board import Boards
+
         return Boards(
             causes=self.causes,
             listing=self.listing,
@@ -81,6 +93,8 @@ class Views(Rooms):
     @cached_property
     def starting(self) -> Starting:
         """Whether a run may begin, and what it would send."""
+        from application.services.starting import Starting
+
         return Starting(
             progress=self.progress,
             company=self.company,
@@ -92,6 +106,9 @@ class Views(Rooms):
     @cached_property
     def watching(self) -> Watching:
         """How a run stands."""
+        from application.premises import invoices_a_minute
+        from application.services.watching import Watching
+
         return Watching(
             runs=self.runs,
             events=self.events,

@@ -18,10 +18,7 @@ from application.premises import (
     make_demo_mis,
 )
 from application.settings import Settings
-from application.store.events import PROGRESS
-from application.store.leases import FileLock
-from application.store.runs import Run
-from application.store.tokens import new_key
+from application.store.liveness import FileLock
 from application.views import Views
 from application.world import Clock, World
 
@@ -37,6 +34,7 @@ if TYPE_CHECKING:
     from application.services.ordering import Ordering
     from application.stage.controls import Controls
     from application.stage.minder import Minder
+    from application.store.runs import Run
     from application.verify.quickbooks_book import Road
     from application.verify.verifier import Verifier
     from application.workshop import Workshop
@@ -55,7 +53,14 @@ __all__ = [
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def nowhere(run: Run) -> None:
+def new_key() -> str:
+    """Return a key for the sign-in, for ENCRYPTION_KEYS."""
+    from application.store.tokens import new_key as made
+
+    return made()
+
+
+def nowhere(run: "Run") -> None:
     """Leave a run for the server, which looks for such by itself."""
     del run
 
@@ -78,17 +83,17 @@ class Services(Views):
 
     @cached_property
     def _reception(self) -> "Reception":
-        from application.reception import Reception  # noqa: PLC0415 - a question must start fast
+        from application.reception import Reception
 
         return Reception(self, submit=self._hand_on)
 
-    def _hand_on(self, run: Run) -> None:
+    def _hand_on(self, run: "Run") -> None:
         self.submit(run)
 
     @property
     def _workshop(self) -> "Workshop":
         """What sends into the company that is connected now; another company, another workshop."""
-        from application.workshop import Workshop  # noqa: PLC0415 - a question must start fast
+        from application.workshop import Workshop
 
         tag = self.company.realm_tag()
         with self._building:
@@ -121,7 +126,7 @@ class Services(Views):
     @cached_property
     def health(self) -> "Health":
         """What a run needs, QuickBooks as last known."""
-        from application.services.health import Health  # noqa: PLC0415 - for a server only
+        from application.services.health import Health
 
         return Health(
             reader=self.reader,
@@ -138,7 +143,7 @@ class Services(Views):
     @cached_property
     def metrics(self) -> "Metrics":
         """What is counted."""
-        from application.metrics import Metrics  # noqa: PLC0415 - for a server only
+        from application.metrics import Metrics
 
         return Metrics(now_ms=self.world.clock.since_boot_ms, figures=self.health.figures)
 
@@ -161,8 +166,8 @@ class Services(Views):
         """
         if self.environment is not Environment.SIMULATOR:
             raise NotFound(what="the demo")
-        from application.stage.controls import Controls  # noqa: PLC0415 - a question must start fast
-        from application.stage.levers import Levers  # noqa: PLC0415 - as above
+        from application.stage.controls import Controls
+        from application.stage.levers import Levers
 
         return Controls(
             levers=Levers(self._reception.control_url),
@@ -178,7 +183,7 @@ class Services(Views):
 
     def minder(self, *, port: int) -> "Minder":
         """Return what keeps a server of this demo up."""
-        from application.stage.minder import Minder  # noqa: PLC0415 - for one command only
+        from application.stage.minder import Minder
 
         minder = Minder(self.place, clock=self.world.clock, port=port)
         self.things.callback(minder.close)
@@ -186,7 +191,7 @@ class Services(Views):
 
     def minded(self) -> bool:
         """Return whether a `demo` command keeps a server of this installation up."""
-        from application.stage.minder import minded  # noqa: PLC0415 - for a server only
+        from application.stage.minder import minded
 
         return minded(self.place)
 
@@ -198,8 +203,10 @@ class Services(Views):
             return False
         return True
 
-    def paces(self, runs: Sequence[Run]) -> dict[int, Mapping[str, object]]:
+    def paces(self, runs: "Sequence[Run]") -> dict[int, Mapping[str, object]]:
         """Return what the newest progress of each run at work said of rate and time left."""
+        from application.store.events import PROGRESS
+
         going = [run.id for run in runs if run.state == "running"]
         return {
             run_id: one.content
@@ -241,9 +248,9 @@ class Services(Views):
             Stop: Nobody is connected, or to another company.
             verify.values.Unreadable: A book is not where the settings say.
         """
-        from application.verify.opening import opened  # noqa: PLC0415 - for one command only
-        from application.verify.values import Terms  # noqa: PLC0415 - for one command only
-        from application.verify.verifier import Books, Verifier  # noqa: PLC0415 - for one command only
+        from application.verify.opening import opened
+        from application.verify.values import Terms
+        from application.verify.verifier import Books, Verifier
 
         road = self._road() if quickbooks else None
         mis = opened(self.settings.mis_address(self.place.mis_file), name="mis", offset=self.offset)
@@ -269,7 +276,7 @@ class Services(Views):
 
     def _road(self) -> "Road":
         """Return the way to the connected company; nobody signs in for it."""
-        from application.verify.quickbooks_book import Road  # noqa: PLC0415 - for one command only
+        from application.verify.quickbooks_book import Road
 
         if not self.company.state().connected:
             raise NotConnected(since="", reason="nobody has connected yet")

@@ -12,9 +12,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from application.api import envelope
 from application.api.live import Hub
-from application.services.access import Role, Visitor
+from application.services.access import Visitor
 from application.services.doorway import Repeats
 from application.services.reports import Actor
+from application.services.roles import Role
 from application.services.schedule import Timetable
 from application.wiring import Services
 

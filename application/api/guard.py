@@ -32,8 +32,9 @@ from application.api.peers import Address, Peers
 from application.api.table import Row, find
 from application.catalogue import InternalFault, NotFound, Stop
 from application.logs import Logs
-from application.services.access import Access, Role, TooMany, Visitor
+from application.services.access import Access, TooMany, Visitor
 from application.services.people import SignIn
+from application.services.roles import Role
 from application.world import World
 
 Scope = MutableMapping[str, Any]
@@ -388,10 +389,7 @@ class Guard:
         ]
         # Under the stricter word a browser hides from us where our own forms come from.
         own = OWN_REFERRER in message.get("headers", [])
-        kept += [
-            OWN_REFERRER if own and name == OWN_REFERRER[0] else (name, text)
-            for name, text in PLAIN
-        ]
+        kept += [OWN_REFERRER if own and one[0] == OWN_REFERRER[0] else one for one in PLAIN]
         kept.append((b"x-request-id", passage.request_id.encode()))
         if passage.fresh is not None:
             kept.append((b"set-cookie", passage.browser.form_cookie(passage.fresh)))

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from application.services.access import Role
+from application.services.roles import Role
 
 V, O, A, NOBODY = Role.VIEWER, Role.OFFICER, Role.ADMIN, None  # noqa: E741 - the letters of the table
 SYNC: Final = "/api/v1/sync"

@@ -12,6 +12,7 @@ import typer
 
 from application.cli.asking import Ask
 from application.cli.printing import Screen
+from application.logs import Logs
 from application.world import Chance, Clock
 
 if TYPE_CHECKING:
@@ -73,8 +74,6 @@ class Call:
 
         What it said stays out: it may name a person.
         """
-        from application.logs import Logs  # noqa: PLC0415 - structlog is slow to load
-
         logs = Logs.open(self._log_folder)
         logs.fault("program.failed", error, request_id=self.request_id)
         logs.close()

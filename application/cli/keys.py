@@ -9,7 +9,8 @@ from application.catalogue import NotFound, printable
 from application.cli import failures
 from application.cli.call import Call
 from application.cli.printing import Column, moment
-from application.services.access import RESERVED, Key, Role
+from application.services.access import RESERVED, Key
+from application.services.roles import Role
 from application.shown.texts import counted
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from application.catalogue import printable
 from application.cli import failures
 from application.cli.call import Call
 from application.cli.printing import Column, moment
-from application.services.access import Role
 from application.services.people import PersonWrong
+from application.services.roles import Role
 
 if TYPE_CHECKING:
     from application.services.people import Person

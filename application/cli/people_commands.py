@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from application.cli.call import Call
-from application.services.access import Role
+from application.services.roles import Role
 
 people_app = typer.Typer(help="People: who may sign in to the pages.", rich_markup_mode=None)
 Name = Annotated[str, typer.Argument(metavar="NAME", help="What they sign in with.")]

@@ -195,7 +195,7 @@ def ask_run(call: Call, *, run_id: int, wish: str) -> int:
 
 def init(call: Call, *, force: bool) -> int:
     """Write `.env`, readable by its owner only."""
-    from application import wiring  # noqa: PLC0415 - cryptography comes with it
+    from application import wiring  # noqa: PLC0415 - `--help` needs no room
 
     path = wiring.home_of_files() / ".env"
     if path.exists() and not force:

@@ -3,18 +3,18 @@
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
-from enum import StrEnum
 from hashlib import sha256
 from threading import Lock
 from typing import Final
 
 from application.catalogue import Stop, StoreUnavailable
+from application.services.roles import Role
 from application.store.audit import Actor
 from application.store.keys import USED_EVERY, Key, Keys
 from application.store.people import People
 from application.world import World
 
-__all__ = ["Access", "Key", "KeyWrong", "Role", "TooMany", "Visitor"]
+__all__ = ["Access", "Key", "KeyWrong", "TooMany", "Visitor"]
 
 KNOWN_MS: Final = 900  # a key that was revoked opens nothing after a second
 MINUTE_MS: Final = 60_000
@@ -24,19 +24,6 @@ COUNTED_MOST: Final = 10_000
 NAME_MOST: Final = 100
 # The audit log names those who act without a key so; a key of that name would pass for them.
 RESERVED: Final = frozenset({"local", "nobody", "schedule", "server"})
-
-
-class Role(StrEnum):
-    """What somebody may do; each may do all that the one before may."""
-
-    VIEWER = "viewer"
-    OFFICER = "officer"
-    ADMIN = "admin"
-
-    def covers(self, other: "Role") -> bool:
-        """Return whether this role may do what the other one may."""
-        order = list(Role)
-        return order.index(self) >= order.index(other)
 
 
 @dataclass(frozen=True, slots=True)

@@ -125,6 +125,19 @@ class Connection:
         self._refuse_another(realm)
         return realm
 
+    def standing_realm(self) -> Realm:
+        """Return the same of the sign-in that stands; none is made, whoever could make one.
+
+        For what a server does by itself: it must not undo what a person just disconnected.
+
+        Raises:
+            NotConnected: A person must connect first.
+            CompanyMismatch: This MIS is bound to another company.
+        """
+        realm = self._usable().realm
+        self._refuse_another(realm)
+        return realm
+
     def connected_realm(self) -> Realm:
         """Return the connected company, bound or not; for reading only.
 

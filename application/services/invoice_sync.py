@@ -157,7 +157,11 @@ class InvoiceSyncService:
             RealmBusy: A run is at work; it settles by itself.
             Stop: QuickBooks or the MIS cannot be asked.
         """
-        realm = self._ready()
+        return self._settle(self._ready(), caller=caller, only=only, look_now=look_now)
+
+    def _settle(
+        self, realm: Realm, *, caller: Caller, only: Sequence[int] | None, look_now: bool
+    ) -> Settled:
         order = Order("settle", 1, ids=())
         drive = self._driving.open(order, realm=realm, caller=caller)
         try:
@@ -195,7 +199,8 @@ class InvoiceSyncService:
             RealmBusy: A run is at work; it settles by itself.
             Stop: QuickBooks or the MIS cannot be asked.
         """
-        realm = self._ready()
+        self._reader.require(writing=True)
+        realm = self._connection.standing_realm()
         unclear = self._journal.unsettled(realm.tag, kind=Kind.INVOICE)
         now = self._world.clock.now()
         due = any(self._settling.due_at(one) <= now for one in unclear)
@@ -203,7 +208,7 @@ class InvoiceSyncService:
         if not due and len(rows) <= len(unclear):
             return None
         self._passage.require_reads()
-        return self.reset_stuck(caller=caller, look_now=False)
+        return self._settle(realm, caller=caller, only=None, look_now=False)
 
     def advance(self, run_id: int, *, turn: int, stop: Callable[[], bool]) -> bool:
         """Do the next part of a durable run; return whether another part follows at once.

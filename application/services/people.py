@@ -8,7 +8,8 @@ from threading import Lock
 from typing import Final
 
 from application.catalogue import NotFound, StateConflict, Stop
-from application.services.access import RESERVED, Role, TooMany, Visitor
+from application.services.access import RESERVED, TooMany, Visitor
+from application.services.roles import Role
 from application.store.audit import Actor
 from application.store.people import LastAdmin, NameTaken, People, Person
 from application.world import World

@@ -84,7 +84,7 @@ class Slicing:
 
     def _ready(self, run: Run) -> Realm:
         self._reader.require(writing=True)
-        realm = self._connection.realm()
+        realm = self._connection.standing_realm()
         if realm.tag != run.realm_tag:
             raise CompanyMismatch(company=run.company, environment=run.environment)
         return realm

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from application import __version__
+from application.logs import masked
 from application.services.looks import Check
 from application.shown.settings import settings_shown
 
@@ -25,8 +26,6 @@ def support_text(*, checks: Sequence[Check], settings: Mapping[str, object], log
         settings: By field.
         log: `app.log`.
     """
-    from application.logs import masked  # noqa: PLC0415 - structlog is slow to load
-
     lines = [
         f"Packed: {PACKED}",
         "Left out: store, keys, .env, and whatever names a student.",

@@ -11,7 +11,7 @@ from typing import Final
 from application.catalogue import ConfigInvalid
 from application.embedded import Place
 from application.stage.table import NotNow
-from application.store.leases import FileLock
+from application.store.liveness import FileLock
 from application.world import Clock
 
 REST_MS: Final = 2_000

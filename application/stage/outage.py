@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager
 from application.catalogue import Stop
 from application.embedded import Place
 from application.stage.table import NotNow
-from application.store.leases import FileLock
+from application.store.liveness import FileLock
 
 
 class Outage:

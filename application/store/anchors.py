@@ -8,7 +8,7 @@ from pathlib import Path
 from application.catalogue import ConfigInvalid
 from application.logs import Logs
 from application.store.audit import Audit, Head
-from application.store.tables import make_folder
+from application.store.liveness import make_folder
 from application.world import World
 
 FILE = "audit-anchors.jsonl"

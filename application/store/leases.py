@@ -13,12 +13,12 @@ from application.invoices.model import Environment, Realm
 from application.store.audit import Actor, Audit, Entry
 from application.store.columns import clean
 from application.store.fence import Lease, held
-from application.store.liveness import FileLock, Liveness
+from application.store.liveness import Liveness
 from application.store.schema import bindings, lease_terms, leases
 from application.store.tables import Clash, Store
 from application.world import World
 
-__all__ = ["Binding", "FileLock", "Lease", "LeaseRecord", "Leases"]
+__all__ = ["Binding", "Lease", "LeaseRecord", "Leases"]
 
 
 @dataclass(frozen=True, slots=True)

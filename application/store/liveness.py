@@ -4,8 +4,6 @@ import os
 import sys
 from pathlib import Path
 
-from application.store.tables import make_folder
-
 if sys.platform == "win32":
     import msvcrt
 else:
@@ -85,6 +83,13 @@ class FileLock:
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder, and the missing ones above it, that only this user can enter."""
+    missing = [one for one in (folder, *folder.parents) if not one.exists()]
+    for one in reversed(missing):
+        one.mkdir(mode=0o700, exist_ok=True)
 
 
 def _locked(descriptor: int) -> bool:

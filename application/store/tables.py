@@ -32,6 +32,7 @@ from sqlalchemy.sql import ColumnElement
 
 from application.catalogue import ConfigInvalid, StoreUnavailable
 from application.store.columns import Instant
+from application.store.liveness import make_folder
 from application.world import Gate, World
 
 REVISIONS: Final = ("0001", "0002", "0003", "0004")  # every shape this program knows, oldest first
@@ -292,13 +293,6 @@ def _prepare_file(path: Path, *, create: bool) -> None:
         return  # another process was faster
     except OSError as wrong:
         raise StoreUnavailable(detail=wrong.strerror or "cannot be made") from wrong
-
-
-def make_folder(folder: Path) -> None:
-    """Make a folder, and the missing ones above it, that only this user can enter."""
-    missing = [one for one in (folder, *folder.parents) if not one.exists()]
-    for one in reversed(missing):
-        one.mkdir(mode=0o700, exist_ok=True)
 
 
 def refuse_open_modes(path: Path, *, setting: str) -> None:

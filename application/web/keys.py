@@ -5,7 +5,8 @@ from typing import Annotated, Final
 
 from fastapi import APIRouter, Path, Response
 
-from application.services.access import KeyWrong, Role
+from application.services.access import KeyWrong
+from application.services.roles import Role
 from application.web.forms import Problem, missing
 from application.web.rendering import page
 from application.web.visit import Here, Visit

@@ -6,8 +6,8 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Path, Response
 
 from application.catalogue import NotFound, Stop
-from application.services.access import Role
 from application.services.people import PASSWORD_LEAST, PASSWORD_MOST, PersonWrong
+from application.services.roles import Role
 from application.web.forms import Problem, missing
 from application.web.rendering import page
 from application.web.visit import Here, Visit

@@ -11,9 +11,10 @@ from urllib.parse import urlsplit
 
 from fastapi import Depends, Request, Response
 
-from application.services.access import Role, Visitor
+from application.services.access import Visitor
 from application.services.doorway import Event
 from application.services.reports import Actor
+from application.services.roles import Role
 from application.web.formats import Formats
 from application.wiring import Services
 

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 from typing_extensions import override
 
-from application.services.access import Role
+from application.services.roles import Role
 from tests.rooms.guard_support import BATCH, STATUS, Site, site_on, until
 from tests.rooms.store_support import rooms_on
 

@@ -5,7 +5,7 @@ import re
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -35,11 +35,13 @@ class Source:
 
 def python_in(*folders: str) -> list[Source]:
     """Return every Python file below the folders, sorted by path."""
-    return [
-        Source(path=path.relative_to(ROOT).as_posix(), text=path.read_text(encoding="utf-8"))
-        for folder in folders
-        for path in sorted((ROOT / folder).rglob("*.py"))
-    ]
+    return [_read(path) for folder in folders for path in sorted((ROOT / folder).rglob("*.py"))]
+
+
+@cache
+def _read(path: Path) -> Source:
+    # Read once for all laws: they parse every file, and no law changes one.
+    return Source(path=path.relative_to(ROOT).as_posix(), text=path.read_text(encoding="utf-8"))
 
 
 def everything() -> Iterator[Source]:

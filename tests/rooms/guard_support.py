@@ -18,8 +18,9 @@ import uvicorn
 from application.api.guard import Guard, Rules, Scope, Send
 from application.api.limits import Receive
 from application.logs import FILE, Logs
-from application.services.access import Access, Role
+from application.services.access import Access
 from application.services.people import SignIn
+from application.services.roles import Role
 from application.store.keys import Keys
 from tests.rooms.store_support import UWASE, Rooms, people_in
 

@@ -9,7 +9,8 @@ import pytest
 from typing_extensions import override
 
 from application.catalogue import explain
-from application.services.access import Access, KeyWrong, Role, TooMany, Visitor
+from application.services.access import Access, KeyWrong, TooMany, Visitor
+from application.services.roles import Role
 from application.store.keys import Keys
 from application.world import World
 from tests.rooms.store_support import UWASE, JumpingClock, Rooms, people_in, rooms_on

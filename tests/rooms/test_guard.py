@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from application.api.table import PAGES, ROWS, Row, WrongMethod, find
-from application.services.access import Role
+from application.services.roles import Role
 from application.world import World
 from tests.rooms.guard_support import BATCH, STATUS, SYNC, Answer, Site, bearer, site_on
 from tests.rooms.store_support import UWASE, JumpingClock, Rooms, rooms_on

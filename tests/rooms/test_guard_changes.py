@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from application.api.table import PAGES, ROWS
-from application.services.access import Role
+from application.services.roles import Role
 from tests.rooms.guard_support import BATCH, JSON, STATUS, SYNC, Site, site_on, until
 from tests.rooms.store_support import Rooms, rooms_on
 from tests.rooms.test_guard import address_of, refused

@@ -12,7 +12,8 @@ from typing_extensions import override
 
 from application.api.guard import IN_HAND_MAX
 from application.catalogue import StoreUnavailable
-from application.services.access import Access, Role
+from application.services.access import Access
+from application.services.roles import Role
 from application.store.keys import Keys
 from tests.rooms.guard_support import (
     BATCH,

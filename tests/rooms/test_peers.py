@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from application.api.peers import Peers, uid_of
-from application.services.access import Role
+from application.services.roles import Role
 from tests.rooms.guard_support import BATCH, STATUS, STEP_S, Site, site_on, until
 from tests.rooms.store_support import rooms_on
 

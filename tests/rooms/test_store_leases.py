@@ -15,7 +15,8 @@ from sqlalchemy import update
 
 from application.catalogue import CompanyMismatch, LeaseLost, RealmBusy
 from application.invoices.model import Environment, Realm
-from application.store.leases import FileLock, Lease
+from application.store.leases import Lease
+from application.store.liveness import FileLock
 from application.store.schema import lease_terms
 from application.world import World
 from tests.rooms.store_support import (

@@ -24,8 +24,8 @@ from application.mis.tables import Mis, open_mis
 from application.settings import Settings
 from application.store.items import CompanyProfile, ItemRow
 from application.store.tables import Store, open_store
-from application.store.tokens import TokenSet
-from application.wiring import Services, new_key
+from application.store.tokens import TokenSet, new_key
+from application.wiring import Services
 from application.world import World
 from qbo_simulator.company import REALM_ID
 

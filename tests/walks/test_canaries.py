@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from application.wiring import new_key
+from application.store.tokens import new_key
 from tests.walks.canaries import REG_NO, SECRETS, STUDENT, search, search_tables, seen_in
 from tests.walks.support import Done, Installation, ended
 from tests.walks.university import University, university

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import pytest
 
-from application.wiring import new_key
+from application.store.tokens import new_key
 from tests.walks.canaries import REG_NO, SECRETS, STUDENT, search, search_tables, seen_in
 from tests.walks.server import Server, serving
 from tests.walks.support import Installation

@@ -62,6 +62,7 @@ def told(place: University, statement: str, *values: object) -> list[Any]:
     return rows
 
 
+@pytest.mark.long
 class TestAStore:
     @pytest.mark.covers("B7")
     @pytest.mark.parametrize(
@@ -157,6 +158,7 @@ class TestAPersonInQuickBooks:
             assert place.look().status == before
             assert documents(place) == sent
 
+    @pytest.mark.long
     @pytest.mark.covers("B8", "E14")
     @pytest.mark.parametrize("gate", [None, Gate.CLAIM_WRITTEN])
     def test_who_did_so_to_one_that_waits_again_makes_a_conflict(
@@ -178,6 +180,7 @@ class TestAPersonInQuickBooks:
             assert {place.look().status[one] for one in changed} == {2}
             assert documents(place) == sent
 
+    @pytest.mark.long
     @pytest.mark.covers("A12", "E14")
     def test_who_deletes_ours_before_its_answer_is_known_is_not_overlooked(
         self, tmp_path: Path
@@ -253,6 +256,7 @@ class TestAPersonInTheMis:
             assert place.look().status[changed] == 1
             assert documents(place) == sent
 
+    @pytest.mark.long
     @pytest.mark.covers("E16")
     @pytest.mark.parametrize("known", [True, False], ids=["receipt kept", "answer lost"])
     def test_who_deletes_a_row_while_it_is_sent_is_told_of_the_orphan(
@@ -295,6 +299,7 @@ def actions(place: University, invoice_id: int) -> list[str]:
     return [row[0] for row in rows]
 
 
+@pytest.mark.long
 class TestQuickBooks:
     @pytest.mark.covers("A6")
     def test_that_saves_after_it_stopped_answering_saves_once(self, tmp_path: Path) -> None:

@@ -11,7 +11,8 @@ import pytest
 from typing_extensions import override
 
 from application.cli.keys import made as write
-from application.services.access import Access, Key, Role
+from application.services.access import Access, Key
+from application.services.roles import Role
 from application.store.audit import Actor
 from application.store.keys import Keys
 from application.wiring import Services

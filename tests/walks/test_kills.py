@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from application.world import Gate
 from tests.walks.university import University, university
 
@@ -17,6 +19,7 @@ def settled(place: University) -> dict[int, int]:
 
 
 class TestAKill:
+    @pytest.mark.long
     def test_again_and_again_costs_nothing(self, tmp_path: Path) -> None:
         with university(tmp_path, size=120) as place:
             for gate, times in (

@@ -109,6 +109,7 @@ def connected(folder: Path, *, size: int = 90, **knobs: object) -> Iterator[Univ
 
 
 class TestAStaleToken:
+    @pytest.mark.long
     @pytest.mark.covers("D1")
     @pytest.mark.parametrize(
         ("verb", "refused"),
@@ -134,6 +135,7 @@ class TestAStaleToken:
             assert asked(place) - before == 1
             assert said(place, "state") == "True None None"
 
+    @pytest.mark.long
     def test_is_renewed_once_an_hour_however_many_come_one_after_another(
         self, tmp_path: Path
     ) -> None:
@@ -159,6 +161,7 @@ class TestAStaleToken:
 
 
 class TestALostAnswer:
+    @pytest.mark.long
     @pytest.mark.covers("D2")
     def test_ends_in_a_call_for_a_person_and_no_failed_invoice(self, tmp_path: Path) -> None:
         with connected(tmp_path) as place:
@@ -183,6 +186,7 @@ class TestALostAnswer:
 
             assert used(place)[1] == "ok"
 
+    @pytest.mark.long
     def test_where_quickbooks_stays_away_keeps_the_sign_in(self, tmp_path: Path) -> None:
         with connected(tmp_path) as place:
             expire(place)
@@ -194,6 +198,7 @@ class TestALostAnswer:
 
 
 class TestAKill:
+    @pytest.mark.long
     @pytest.mark.covers("D3")
     @pytest.mark.parametrize(
         ("gate", "goes_on"),
@@ -219,6 +224,7 @@ class TestAKill:
                 assert place.run("connect")[0] == 0
             finished(place)
 
+    @pytest.mark.long
     @pytest.mark.covers("D3")
     @pytest.mark.parametrize("gate", GATES if PROVING else GATES[1:2])
     def test_in_mid_run_marks_nothing_failed(self, tmp_path: Path, gate: Gate) -> None:
@@ -240,6 +246,7 @@ class TestAKill:
             assert used(place)[1] == "ok"
 
 
+@pytest.mark.long
 class TestASignInThatEnds:
     @pytest.mark.covers("D6")
     def test_while_a_run_is_at_work_stops_it_and_marks_nothing_failed(self, tmp_path: Path) -> None:

@@ -50,6 +50,7 @@ class TestAKilledServer:
                 agree(place, again, run_id, size=SIZE)
                 assert len(again.get(f"{SYNC}/runs").data["runs"]) == 1
 
+    @pytest.mark.long
     def test_may_be_followed_by_one_that_is_killed_too(self, tmp_path: Path) -> None:
         with university(tmp_path, size=SMALL) as place:
             server = start(place.environment())
@@ -71,6 +72,7 @@ class TestAKilledServer:
             assert run["resumed"] >= 2
             assert code == 0
 
+    @pytest.mark.long
     @pytest.mark.covers("H2")
     def test_may_be_followed_by_another_build(self, tmp_path: Path) -> None:
         build = another_build(tmp_path / "build")
@@ -94,6 +96,7 @@ class TestAKilledServer:
             assert code == 0
         told("TE3", runs=1, resumed=run["resumed"])
 
+    @pytest.mark.long
     def test_leaves_a_paused_run_paused(self, tmp_path: Path) -> None:
         with university(tmp_path, size=SMALL) as place:
             server = start(place.environment())
@@ -127,6 +130,7 @@ def another_build(folder: Path) -> Path:
     return folder
 
 
+@pytest.mark.long
 class TestAServerThatIsAskedToStop:
     @pytest.mark.covers("C5")
     def test_finishes_what_is_in_hand_and_the_next_one_the_run(self, tmp_path: Path) -> None:
@@ -152,6 +156,7 @@ class TestAServerThatIsAskedToStop:
             assert run["failed"] == place.look().counts.get(2, 0)
 
 
+@pytest.mark.long
 class TestInvoicesThatSomebodyFreed:
     def test_are_met_again_by_the_run_they_belong_to(self, tmp_path: Path) -> None:
         with university(tmp_path, size=35) as place:

@@ -147,6 +147,7 @@ class TestALiveView:
         assert answer.json["error_code"] in {"bad_request", "validation_failed"}
 
 
+@pytest.mark.long
 class TestAServerThatDiesWhileWatched:
     @pytest.mark.parametrize("politely", [False, True])
     def test_leaves_no_gap_for_whoever_comes_back(self, politely: bool, tmp_path: Path) -> None:  # noqa: FBT001 - a test's parameter

@@ -154,7 +154,7 @@ class TestAKey:
 
 
 class TestAServerThatDiesBetween:
-    @pytest.mark.parametrize("least", [0, 40])
+    @pytest.mark.parametrize("least", [0, pytest.param(40, marks=pytest.mark.long)])
     def test_is_followed_by_one_that_knows_the_key(self, least: int, tmp_path: Path) -> None:
         with university(tmp_path, size=200) as place:
             headers = keyed("night-2026-01-05", **ASYNC)
@@ -178,6 +178,7 @@ class TestAServerThatDiesBetween:
         assert third.data["total_processed"] == run["processed"] == 200
         assert [one["id"] for one in runs] == [run_id]
 
+    @pytest.mark.long
     def test_while_a_caller_waits_is_followed_by_one_that_answers(self, tmp_path: Path) -> None:
         with university(tmp_path, size=200) as place:
             server = start(place.environment())

@@ -78,6 +78,7 @@ class TestARun:
         assert place.look().problems == []
         assert 3 not in place.look().counts
 
+    @pytest.mark.long
     def test_that_is_paused_keeps_others_out_until_it_is_cancelled(
         self, place: University, server: Server
     ) -> None:
@@ -156,6 +157,7 @@ class TestARun:
         assert answer.status == 200
         assert "preference-applied" not in answer.headers
 
+    @pytest.mark.long
     def test_of_a_caller_who_hangs_up_goes_on(self, place: University, server: Server) -> None:
         with slowed(place):
             with pytest.raises(TimeoutError):

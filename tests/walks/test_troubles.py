@@ -38,12 +38,12 @@ class TestQuickBooks:
             pytest.param(
                 [("drop_before_commit", {"rate": 0.2})],
                 id="requests lost",
-                marks=pytest.mark.covers("A4"),
+                marks=[pytest.mark.long, pytest.mark.covers("A4")],
             ),
             pytest.param(
                 [("drop_half_answer", {"rate": 0.2})],
                 id="answers cut in the middle",
-                marks=pytest.mark.covers("A4", "E3"),
+                marks=[pytest.mark.long, pytest.mark.covers("A4", "E3")],
             ),
             pytest.param(
                 [("server_error_10000", {"rate": 0.2, "commit": True})],
@@ -53,27 +53,27 @@ class TestQuickBooks:
             pytest.param(
                 [("html_502", {"rate": 0.2})],
                 id="a proxy's page",
-                marks=pytest.mark.covers("E2", "E4"),
+                marks=[pytest.mark.long, pytest.mark.covers("E2", "E4")],
             ),
             pytest.param(
                 [("error_6000_unexpected", {"rate": 0.2, "commit": True})],
                 id="maybe saved",
-                marks=pytest.mark.covers("E20"),
+                marks=[pytest.mark.long, pytest.mark.covers("E20")],
             ),
             pytest.param(
                 [("throttle_429", {"rate": 0.3})],
                 id="429 again and again",
-                marks=pytest.mark.covers("E1"),
+                marks=[pytest.mark.long, pytest.mark.covers("E1")],
             ),
             pytest.param(
                 [("missing_bid", {"count": 2, "on": "batch"})],
                 id="a place missing",
-                marks=pytest.mark.covers("A13"),
+                marks=[pytest.mark.long, pytest.mark.covers("A13")],
             ),
             pytest.param(
                 [("doubled_bid", {"count": 2, "on": "batch"})],
                 id="a place doubled",
-                marks=pytest.mark.covers("A13"),
+                marks=[pytest.mark.long, pytest.mark.covers("A13")],
             ),
             pytest.param(
                 [("cut_batch", {"count": 2, "on": "batch"})],
@@ -83,7 +83,7 @@ class TestQuickBooks:
             pytest.param(
                 [("unauthorized_401", {"rate": 0.04})],
                 id="tokens refused in between",
-                marks=pytest.mark.covers("D5"),
+                marks=[pytest.mark.long, pytest.mark.covers("D5")],
             ),
         ],
     )
@@ -96,6 +96,7 @@ class TestQuickBooks:
 
             finished(place)
 
+    @pytest.mark.long
     @pytest.mark.covers("D5")
     def test_with_a_token_that_dies_in_mid_run_costs_nothing(self, tmp_path: Path) -> None:
         with university(tmp_path, size=150, knobs={"latency_ms": [20, 40]}) as place:
@@ -118,13 +119,29 @@ class TestQuickBooks:
     @pytest.mark.parametrize(
         ("code", "detail", "count"),
         [
-            pytest.param("6000", "You can only add or edit one name at a time.", 2, id="names"),
-            pytest.param("140", "Company Locked Out", 2, id="locked out"),
             pytest.param(
-                "600", "Duplicate Request ID", 3, id="in flight", marks=pytest.mark.covers("E8")
+                "6000",
+                "You can only add or edit one name at a time.",
+                2,
+                id="names",
+                marks=pytest.mark.long,
+            ),
+            pytest.param("140", "Company Locked Out", 2, id="locked out", marks=pytest.mark.long),
+            pytest.param(
+                "600",
+                "Duplicate Request ID",
+                3,
+                id="in flight",
+                marks=[pytest.mark.long, pytest.mark.covers("E8")],
             ),
             pytest.param("9999", "Nobody has seen this", 2, id="never seen"),
-            pytest.param("6000", "Une règle que personne ne connaît", 2, id="in French"),
+            pytest.param(
+                "6000",
+                "Une règle que personne ne connaît",
+                2,
+                id="in French",
+                marks=pytest.mark.long,
+            ),
         ],
     )
     def test_that_refuses_for_a_while_costs_nothing(
@@ -152,6 +169,7 @@ class TestQuickBooks:
 
             finished(place)
 
+    @pytest.mark.long
     @pytest.mark.covers("E21")
     def test_that_renumbers_what_we_send_stops_after_one(self, tmp_path: Path) -> None:
         with university(tmp_path, size=40, knobs={"number_not_kept": True}) as place:
@@ -163,10 +181,12 @@ class TestQuickBooks:
             assert len(live) == 1
             assert 3 not in observer.look(place.folder / "mis.db", []).counts
 
+    @pytest.mark.long
     def test_that_applies_credits_at_once_is_no_difference(self, tmp_path: Path) -> None:
         with university(tmp_path, size=30, knobs={"auto_apply_credit": True}) as place:
             finished(place)
 
+    @pytest.mark.long
     @pytest.mark.covers("D6")
     def test_that_forgets_us_marks_nothing_failed_and_goes_on_after_connecting(
         self, tmp_path: Path
@@ -193,6 +213,7 @@ class TestQuickBooks:
 
             finished(place)
 
+    @pytest.mark.long
     @pytest.mark.covers("E2")
     def test_that_is_away_for_good_ends_the_run_and_frees_what_was_not_sent(
         self, tmp_path: Path
@@ -222,6 +243,7 @@ class TestTwoSenders:
             assert ended is None
             finished(place)
 
+    @pytest.mark.long
     def test_settle_what_the_other_left_when_it_was_killed(self, tmp_path: Path) -> None:
         with university(tmp_path, size=150, knobs={"latency_ms": [20, 40]}) as place:
             for seconds in (2.0, 2.6, 3.2):
@@ -232,6 +254,7 @@ class TestTwoSenders:
 
             finished(place)
 
+    @pytest.mark.long
     def test_send_what_another_program_left_and_never_sent(self, tmp_path: Path) -> None:
         with university(tmp_path, size=30) as place:
             with closing(sqlite3.connect(place.folder / "mis.db")) as mis, mis:
@@ -242,6 +265,7 @@ class TestTwoSenders:
 
             finished(place)
 
+    @pytest.mark.long
     def test_serve_a_person_s_single_ahead_of_the_next_page(self, tmp_path: Path) -> None:
         with university(tmp_path, size=400, knobs={"latency_ms": [60, 90]}) as place:
             run = place.start("all")
@@ -262,6 +286,7 @@ class TestTwoSenders:
             finished(place)
 
 
+@pytest.mark.long
 class TestACustomerNobodyCanAskAbout:
     @pytest.mark.covers("A4", "E9")
     def test_is_not_created_again(self, tmp_path: Path) -> None:
@@ -285,6 +310,7 @@ class TestACustomerNobodyCanAskAbout:
             finished(place)
 
 
+@pytest.mark.long
 class TestASettlingThatLasts:
     def test_longer_than_the_lease_keeps_it(self, tmp_path: Path) -> None:
         with university(tmp_path, size=160) as place:

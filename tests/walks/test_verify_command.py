@@ -233,6 +233,7 @@ class TestWhatIsAllowed:
         assert named == {f"MIS-{other}"}
 
 
+@pytest.mark.long
 class TestAfterKills:
     def test_nothing_is_a_false_alarm(self, tmp_path: Path) -> None:
         with university(tmp_path, size=36) as place:
