@@ -12,6 +12,7 @@ from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
 
 from tests.conftest import REQUIRED
+from tests.walks.prepared import sent_copy, waiting_copy
 from tests.walks.server import Server, serving
 from tests.walks.support import Installation
 
@@ -132,21 +133,17 @@ def check_accessible() -> Callable[[Page], None]:
 
 
 @pytest.fixture(scope="session")
-def unsent(tmp_path_factory: pytest.TempPathFactory) -> Installation:
+def unsent(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Installation:
     """Return an installation whose 1,250 invoices all wait; tests copy it."""
-    installation = Installation(tmp_path_factory.mktemp("unsent"))
-    done = installation.run("demo", "--no-sync")
-    assert done.code == 0, done.err
-    return installation
+    return waiting_copy(request, tmp_path_factory)
 
 
 @pytest.fixture(scope="session")
-def sent(unsent: Installation, tmp_path_factory: pytest.TempPathFactory) -> Installation:
+def sent(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Installation:
     """Return an installation after a full run: 1,238 synced, 12 failed; tests copy it."""
-    installation = unsent.copied_to(tmp_path_factory.mktemp("sent"))
-    done = installation.run("all")
-    assert done.code == 3, done.err
-    return installation
+    return sent_copy(request, tmp_path_factory)
 
 
 @contextmanager

@@ -1,12 +1,12 @@
 """Signing in: by name and password, out again, and what those who did not sign in see."""
 
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests import quick
 from tests.browser.conftest import Site, served
 from tests.walks.support import TOOL, Installation
 
@@ -17,15 +17,14 @@ WRONG = "The name or the password is wrong. Check both, then try again"
 
 def added(installation: Installation, name: str, *, role: str, password: str = PASSWORD) -> str:
     """Add somebody as a person would; return what was said."""
-    done = subprocess.run(  # noqa: S603 - our own tool, no shell
+    done = quick.run(
         [sys.executable, str(TOOL), "people", "add", name, "--role", role],
         cwd=installation.folder,
         env=installation.environment(),
-        input=f"{password}\n".encode(),
-        capture_output=True,
+        fed=f"{password}\n".encode(),
         timeout=60,
-        check=True,
     )
+    assert done.returncode == 0, done.stderr
     return done.stdout.decode()
 
 

@@ -1,4 +1,4 @@
-"""Start the simulator as its own process and talk to it; standard library only."""
+"""Start the simulator as its own process and talk to it."""
 
 import http.client
 import json
@@ -10,6 +10,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlencode
+
+from tests.quick import Quick
 
 ROOT = Path(__file__).resolve().parents[2]
 START_TIMEOUT_S = 30
@@ -271,7 +273,7 @@ class RunningSimulator:
         command += ["--exit-with-parent", *self._arguments]
         if self.file is not None:
             command += ["--file", str(self.file)]
-        self._process = subprocess.Popen(  # noqa: S603  # our own interpreter and package
+        self._process = Quick(
             command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
         assert self._process.stdout is not None

@@ -7,18 +7,18 @@ import pytest
 
 from tests.rooms.simulator_support import RunningSimulator
 from tests.walks.desk import command
+from tests.walks.prepared import sent_copy, waiting_copy
 from tests.walks.support import Installation
 from tests.walks.university import university
 from tests.walks.verify_support import books_of
 
 
 @pytest.fixture(scope="session")
-def waiting(tmp_path_factory: pytest.TempPathFactory) -> Installation:
+def waiting(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Installation:
     """Return an installation whose 1,250 invoices all wait; tests leave them waiting."""
-    installation = Installation(tmp_path_factory.mktemp("waiting"))
-    done = installation.run("demo", "--no-sync")
-    assert done.code == 0, done.err
-    return installation
+    return waiting_copy(request, tmp_path_factory)
 
 
 @pytest.fixture
@@ -28,12 +28,11 @@ def own(waiting: Installation, tmp_path: Path) -> Installation:
 
 
 @pytest.fixture(scope="session")
-def synced(waiting: Installation, tmp_path_factory: pytest.TempPathFactory) -> Installation:
+def synced(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Installation:
     """Return an installation after `all`; tests change no invoice of it."""
-    installation = waiting.copied_to(tmp_path_factory.mktemp("synced"))
-    done = installation.run("all")
-    assert done.code == 3, done.err
-    return installation
+    return sent_copy(request, tmp_path_factory)
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.quick import Quick
 from tests.walks.support import TOOL
 
 LISTENS = re.compile(r"Feebridge on http://\S+:(\d+) ")
@@ -116,7 +117,7 @@ class Server:
 
 def start(environment: Mapping[str, str], *words: str, tool: Path = TOOL) -> Server:
     """Start a server on a free port; another tool is that of another build."""
-    process = subprocess.Popen(  # noqa: S603 - our own tool, no shell
+    process: subprocess.Popen[bytes] = Quick(
         [sys.executable, str(tool), "serve", "--port", "0", *words],
         env=dict(environment),
         stdin=subprocess.DEVNULL,

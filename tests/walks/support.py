@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests import quick
+
 ROOT = Path(__file__).resolve().parents[2]
 TOOL = ROOT / "tools" / "sync_invoices.py"
 PATIENCE_S = 180
@@ -53,14 +55,11 @@ class Installation:
         self, *words: str, settings: Mapping[str, str] | None = None, python: str = sys.executable
     ) -> Done:
         """Run one command to its end; nothing of it is a terminal."""
-        done = subprocess.run(  # noqa: S603 - our own tool, no shell
+        done = quick.run(
             [python, str(TOOL), *words],
             cwd=self.folder,
             env=self.environment(settings),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
             timeout=PATIENCE_S,
-            check=False,
         )
         return Done(done.returncode, done.stdout.decode(), done.stderr.decode())
 
@@ -68,7 +67,7 @@ class Installation:
         self, *words: str, settings: Mapping[str, str] | None = None
     ) -> "subprocess.Popen[bytes]":
         """Start one command and leave it running."""
-        return subprocess.Popen(  # noqa: S603 - our own tool, no shell
+        return quick.Quick(
             [sys.executable, str(TOOL), *words],
             cwd=self.folder,
             env=self.environment(settings),

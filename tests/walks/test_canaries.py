@@ -3,7 +3,6 @@
 import json
 import re
 import sqlite3
-import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import closing
@@ -13,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from application.store.tokens import new_key
+from tests import quick
 from tests.walks.canaries import REG_NO, SECRETS, STUDENT, search, search_tables, seen_in
 from tests.walks.support import Done, Installation, ended
 from tests.walks.university import University, university
@@ -48,14 +48,12 @@ class Haunted:
 
     def run(self, *words: str, settings: Mapping[str, str] | None = None, pasted: str = "") -> Done:
         tool = Path(__file__).resolve().parents[2] / "tools" / "sync_invoices.py"
-        done = subprocess.run(  # noqa: S603 - our own tool, no shell
+        done = quick.run(
             [sys.executable, str(tool), *words],
             cwd=self.folder,
             env=self.place.environment() | dict(settings or {}),
-            input=pasted.encode(),
-            capture_output=True,
+            fed=pasted.encode(),
             timeout=150,
-            check=False,
         )
         line = " ".join(words)
         self.said[line] = self.said.get(line, b"") + done.stdout + done.stderr

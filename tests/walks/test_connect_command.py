@@ -15,6 +15,7 @@ import pytest
 from application import wiring
 from application.embedded import Place
 from application.store.tokens import new_key
+from tests.quick import Quick
 from tests.rooms.simulator_support import RunningSimulator
 from tests.walks.server import serving
 from tests.walks.support import PATIENCE_S, TOOL, Done, Installation
@@ -50,7 +51,7 @@ class Sandbox:
 
     def start(self, *words: str) -> "subprocess.Popen[bytes]":
         """Start a command with a line to its stdin."""
-        return subprocess.Popen(  # noqa: S603 - our own tool, no shell
+        return Quick(
             [sys.executable, str(TOOL), *words],
             cwd=self._installation.folder,
             env=self.environment(),

@@ -14,6 +14,7 @@ from application.embedded import Place
 from application.invoices.model import Environment
 from application.world import Gate
 from tests.proof.figures import PROVING
+from tests.quick import Quick
 from tests.rooms.store_support import UWASE, rooms_on
 from tests.walks import observer
 from tests.walks.university import PATIENCE_S, University, university, wait_until
@@ -27,7 +28,7 @@ OURS = {"authentication_failed", "quickbooks_unavailable", "wrong_environment", 
 
 
 def started(place: University, verb: str, *gate: str) -> "subprocess.Popen[str]":
-    return subprocess.Popen(  # noqa: S603 - our own script, no shell
+    return Quick(
         [sys.executable, str(ONE_REFRESH), verb, *gate],
         env=place.environment(),
         stdin=subprocess.PIPE,
