@@ -84,7 +84,7 @@ def _can_be_had(bound: dict[str, Any]) -> bool:
     return (
         sys.platform == "linux"
         and platform.machine() in CLONE
-        and SLOW not in here
+        and SLOW not in {**here, **(env or {})}
         and isinstance(args, list)
         and args[0] == sys.executable
         and not bound["start_new_session"]

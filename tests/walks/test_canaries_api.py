@@ -12,6 +12,7 @@ from urllib.parse import quote
 import pytest
 
 from application.store.tokens import new_key
+from tests.quick import SLOW
 from tests.walks.canaries import REG_NO, SECRETS, STUDENT, search, search_tables, seen_in
 from tests.walks.server import Server, serving
 from tests.walks.support import Installation
@@ -162,7 +163,8 @@ def asked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Asked]:
             file = beside / role
             haunted.run("keys", "create", role, "--role", role, "--file", str(file))
             keys[role] = file.read_text(encoding="utf-8").strip()
-        with serving(place.environment()) as server:
+        # Its command line is looked at.
+        with serving({**place.environment(), SLOW: "1"}) as server:
             viewer = {"Authorization": f"Bearer {keys['viewer']}"}
             whole = server.get("/openapi.json", headers=viewer).json
             made = Asked(haunted, server, keys, invoices, whole)
