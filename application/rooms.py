@@ -93,7 +93,13 @@ class Rooms:
         """Questions about invoices; they change nothing."""
         from application.services.progress import Progress
 
-        return Progress(reader=self.reader, plans=self.plans, journal=self.journal, runs=self.runs)
+        return Progress(
+            reader=self.reader,
+            rule=AmountRule(self.settings.amount_rule),
+            plans=lambda: self.plans,
+            journal=lambda: self.journal,
+            runs=lambda: self.runs,
+        )
 
     @cached_property
     def choosing(self) -> Choosing:

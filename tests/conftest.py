@@ -13,21 +13,22 @@ from tests.servers import MariaDb, Postgres, Server, ServerMissing, start_mariad
 REQUIRED = "FEEBRIDGE_REQUIRE_SERVICES"
 # A worker takes whole files: a long one that comes last keeps the others waiting.
 LONGEST_FIRST = (
-    "test_troubles",
-    "test_refresh",
-    "test_cli_sending",
     "test_fuzz",
-    "test_rest_runs",
-    "test_rest_once",
-    "test_canaries",
-    "test_demo_controls",
-    "test_rest_live",
-    "test_cli_questions",
-    "test_disasters",
-    "test_rest_kill",
     "test_simulation",
-    "test_verify_books",
-    "test_keys",
+    "test_runs",
+    "test_rest_runs",
+    "test_demo_controls",
+    "test_help",
+    "test_overview",
+    "test_settings",
+    "test_troubles",
+    "test_cli_terminal",
+    "test_audit",
+    "test_cli_sending",
+    "test_invoices",
+    "test_validation",
+    "test_listing",
+    "test_guard_changes",
 )
 
 _Server = TypeVar("_Server", bound=Server)

@@ -72,7 +72,7 @@ def run(
     with child:
         try:
             out, err = child.communicate(fed, timeout=timeout)
-        except BaseException:
+        except subprocess.TimeoutExpired:
             child.kill()
             raise
     return subprocess.CompletedProcess(words, child.returncode, out, err)

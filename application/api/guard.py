@@ -52,11 +52,12 @@ ANY_PAGE: Final = Row("GET", "", Role.VIEWER, page=True)
 NO_BROWSER: Final = Browser(session=None, form=None, secure=True)
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _ADDRESS = re.compile(rb"[0-9A-Fa-f.:]{2,45}")
-PLAIN: Final = (
+_ALWAYS: Final = (
     (b"cache-control", b"no-store"),
     (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"no-referrer"),
 )
+NO_REFERRER: Final = (b"referrer-policy", b"no-referrer")
+PLAIN: Final = (*_ALWAYS, NO_REFERRER)
 OWN_REFERRER: Final = (b"referrer-policy", b"same-origin")  # what a page of ours asks for
 _OURS: Final = frozenset({b"server", b"x-request-id", *(name for name, _ in PLAIN)})
 
@@ -389,7 +390,7 @@ class Guard:
         ]
         # Under the stricter word a browser hides from us where our own forms come from.
         own = OWN_REFERRER in message.get("headers", [])
-        kept += [OWN_REFERRER if own and one[0] == OWN_REFERRER[0] else one for one in PLAIN]
+        kept += [*_ALWAYS, OWN_REFERRER if own else NO_REFERRER]
         kept.append((b"x-request-id", passage.request_id.encode()))
         if passage.fresh is not None:
             kept.append((b"set-cookie", passage.browser.form_cookie(passage.fresh)))

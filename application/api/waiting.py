@@ -12,8 +12,7 @@ from application.api.door import SOON, Here
 from application.catalogue import NotFound, Stop
 from application.invoices.model import doc_number
 from application.services.ordering import Asked
-from application.services.progress import Run
-from application.services.reports import FAILURES_SHOWN
+from application.services.reports import FAILURES_SHOWN, Run
 from application.shown.runs import run_answer
 
 WAIT_S: Final = 50

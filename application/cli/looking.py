@@ -98,8 +98,9 @@ def pace(count: int, *, services: "Services") -> str:
 
 def next_step(services: "Services", *, counts: "Statistics") -> str | None:
     """Return the one command that makes sense now."""
-    running = any(run.state == "running" for run in services.progress.runs(limit=RUNS_RECENT))
-    if counts.in_progress and not running:
+    if counts.in_progress and not any(
+        run.state == "running" for run in services.progress.runs(limit=RUNS_RECENT)
+    ):
         return "feebridge reset-stuck"
     if counts.failed:
         return "feebridge errors"

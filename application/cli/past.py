@@ -18,7 +18,7 @@ from application.shown.texts import counted
 if TYPE_CHECKING:
     from application.services.causes import Group
     from application.services.listing import Detail, Listed
-    from application.services.progress import Run
+    from application.services.reports import Run
     from application.wiring import Services
 
 PAGE: Final = 100

@@ -6,7 +6,7 @@ from application.cli.printing import number
 from application.shown.invoices import status_of
 
 if TYPE_CHECKING:
-    from application.services.progress import Run
+    from application.services.reports import Run
 
 
 def status_words(code: int | None) -> str:

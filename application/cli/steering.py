@@ -10,7 +10,7 @@ from application.services.reports import Caller
 from application.shown.runs import run_entry
 
 if TYPE_CHECKING:
-    from application.services.progress import Run
+    from application.services.reports import Run
     from application.wiring import Services
 
 

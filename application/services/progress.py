@@ -1,26 +1,32 @@
 """read-only answers: counts, preview, status, runs, causes, one invoice's history."""
 
-from collections.abc import Sequence
+from __future__ import annotations
+
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
-from application.invoices.model import MisInvoice, Status
-from application.mis.reader import Counts, MisReader
-from application.services.plans import Plan, Plans
-from application.store.journal import (
-    CauseCount,
-    Journal,
-    ReceiptRecord,
-    RefusalRecord,
-    TimelineEntry,
-)
-from application.store.runs import Run, Runs
+from application.invoices.model import Status
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from application.invoices.model import AmountRule, MisInvoice
+    from application.mis.reader import Counts, MisReader
+    from application.services.plans import Plan, Plans
+    from application.store.journal import (
+        CauseCount,
+        Journal,
+        ReceiptRecord,
+        RefusalRecord,
+        TimelineEntry,
+    )
+    from application.store.runs import Run, Runs
 
 __all__ = [
     "History",
     "Previewed",
     "Progress",
-    "Run",
     "Statistics",
     "statistics_of",
 ]
@@ -66,17 +72,34 @@ class History:
 
 
 class Progress:
-    """Answers questions; reads the MIS and our store, never QuickBooks, and writes nothing."""
+    """Answers questions; reads the MIS and our store, never QuickBooks, and writes nothing.
 
-    def __init__(self, *, reader: MisReader, plans: Plans, journal: Journal, runs: Runs) -> None:
+    Args:
+        reader: The MIS, which alone is needed to count.
+        rule: Which amount of a row is sent.
+        plans: Rows judged; it and the next two are made when first asked for.
+        journal: What we know of each invoice.
+        runs: Every run.
+    """
+
+    def __init__(
+        self,
+        *,
+        reader: MisReader,
+        rule: AmountRule,
+        plans: Callable[[], Plans],
+        journal: Callable[[], Journal],
+        runs: Callable[[], Runs],
+    ) -> None:
         self._reader = reader
+        self._rule = rule
         self._plans = plans
         self._journal = journal
         self._runs = runs
 
     def counts(self) -> Statistics:
         """Return how many invoices stand where, and their amounts."""
-        counts: Counts = self._reader.counts(rule=self._plans.rules.amount)
+        counts: Counts = self._reader.counts(rule=self._rule)
         return statistics_of(counts)
 
     def waiting(self) -> int:
@@ -85,25 +108,25 @@ class Progress:
 
     def causes(self) -> Sequence[CauseCount]:
         """Return the causes of all failures that stand, most frequent first."""
-        return self._journal.causes()
+        return self._journal().causes()
 
     def history(self, invoice_id: int, *, realm_tag: str | None) -> History | None:
         """Return everything known of one invoice, or None when the MIS has none."""
         rows = self._reader.rows_of([invoice_id])
         if not rows:
             return None
-        receipts = self._journal.receipts_for(realm_tag, [invoice_id]) if realm_tag else {}
+        receipts = self._journal().receipts_for(realm_tag, [invoice_id]) if realm_tag else {}
         return History(
             invoice=rows[0],
-            plan=self._plans.of(rows, realm_tag=realm_tag)[0],
+            plan=self._plans().of(rows, realm_tag=realm_tag)[0],
             receipt=receipts.get(invoice_id),
-            refusal=self._journal.refusals_for([invoice_id]).get(invoice_id),
-            timeline=tuple(self._journal.timeline(invoice_id)),
+            refusal=self._journal().refusals_for([invoice_id]).get(invoice_id),
+            timeline=tuple(self._journal().timeline(invoice_id)),
         )
 
     def runs(self, *, limit: int = 20) -> Sequence[Run]:
         """Return the newest runs first."""
-        return self._runs.recent(limit=limit)
+        return self._runs().recent(limit=limit)
 
 
 def statistics_of(counts: Counts) -> Statistics:

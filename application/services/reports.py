@@ -12,7 +12,7 @@ from application.store.runs import Run
 if TYPE_CHECKING:
     from application.services.trips import Ended  # only its name: trips know how to send
 
-__all__ = ["Actor", "Caller", "Failure", "Order", "Report", "never", "nobody"]
+__all__ = ["Actor", "Caller", "Failure", "Order", "Report", "Run", "never", "nobody"]
 
 FAILURES_SHOWN = 100
 TAKEN_IN_MOST = 30

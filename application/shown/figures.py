@@ -1,12 +1,17 @@
 """Counts, amounts and the state of everything, as programs read them."""
 
-from collections.abc import Mapping
-from datetime import datetime
-from typing import Final
-from zoneinfo import ZoneInfo
+from __future__ import annotations
 
-from application.services.company import ConnectionState
-from application.services.progress import Run, Statistics
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+    from zoneinfo import ZoneInfo
+
+    from application.services.company import ConnectionState
+    from application.services.progress import Statistics
+    from application.services.reports import Run
 
 GUIDE_KEYS: Final = ("total_invoices", "not_synced", "already_synced", "failed", "in_progress")
 WORKING: Final = frozenset({"running", "queued", "stopping"})

@@ -1,26 +1,31 @@
 """Invoices as programs read them: in lists, in a preview, and one with its whole story."""
 
-from collections.abc import Mapping
-from datetime import datetime
-from decimal import Decimal
+from __future__ import annotations
+
 from typing import TYPE_CHECKING, Final
-from zoneinfo import ZoneInfo
 
 from application.catalogue import explain, printable
 from application.invoices.model import (
-    AmountRule,
-    Draft,
     Environment,
     Status,
-    Student,
     doc_number,
 )
-from application.store.journal import TimelineEntry
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+    from decimal import Decimal
+    from zoneinfo import ZoneInfo
+
+    from application.invoices.model import (
+        AmountRule,
+        Draft,
+        Student,
+    )
     from application.services.listing import Detail, Listed, Outlook
     from application.services.plans import Plan
     from application.services.progress import Previewed
+    from application.store.journal import TimelineEntry
 
 STATUS_WORDS: Final = {
     Status.NOT_SYNCED: ("not_synced", "Not synced"),
@@ -58,7 +63,7 @@ def masked(text: str | None) -> str | None:
     return f"{text[:SHOWN_AT_ENDS]}{'*' * 5}{text[-SHOWN_AT_ENDS:]}"
 
 
-def invoice_entry(one: "Listed", *, office: ZoneInfo) -> dict[str, object]:
+def invoice_entry(one: Listed, *, office: ZoneInfo) -> dict[str, object]:
     """Return an invoice of a list."""
     row = one.row
     return {
@@ -84,7 +89,7 @@ def invoice_entry(one: "Listed", *, office: ZoneInfo) -> dict[str, object]:
 
 
 def detail_entry(
-    one: "Detail", *, office: ZoneInfo, environment: Environment, rule: AmountRule
+    one: Detail, *, office: ZoneInfo, environment: Environment, rule: AmountRule
 ) -> dict[str, object]:
     """Return one invoice with both sides and what happened to it."""
     row = one.listed.row
@@ -109,7 +114,7 @@ def happening(one: TimelineEntry, *, office: ZoneInfo) -> dict[str, object]:
 
 
 def _kept_entry(
-    one: "Detail", *, environment: Environment, office: ZoneInfo
+    one: Detail, *, environment: Environment, office: ZoneInfo
 ) -> dict[str, object] | None:
     kept = one.listed.receipt
     if kept is None:
@@ -127,14 +132,14 @@ def _kept_entry(
     }
 
 
-def preview_message(seen: "Outlook") -> str:
+def preview_message(seen: Outlook) -> str:
     """Return a preview in one sentence; failures that look fixed are told apart."""
     failed = sum(one.plan.invoice.status == Status.FAILED for one in seen.invoices)
     words = f"{len(seen.invoices) - failed} of {seen.waiting} waiting invoices"
     return f"{words}, {failed} of those that failed" if failed else words
 
 
-def preview_entry(one: "Previewed", *, rule: AmountRule, hidden: bool = False) -> dict[str, object]:
+def preview_entry(one: Previewed, *, rule: AmountRule, hidden: bool = False) -> dict[str, object]:
     """Return one invoice of a preview; what QuickBooks would get is known once products are.
 
     Args:
@@ -176,13 +181,13 @@ def _student_entry(student: Student | None, *, hidden: bool) -> dict[str, object
     }
 
 
-def payload_of(plan: "Plan", *, rule: AmountRule) -> Mapping[str, object] | None:
+def payload_of(plan: Plan, *, rule: AmountRule) -> Mapping[str, object] | None:
     """Return what QuickBooks would get now, or None where it would get nothing."""
     draft = _draft_of(plan, rule=rule)
     return _document(draft) if draft else None
 
 
-def _draft_of(plan: "Plan", *, rule: AmountRule) -> Draft | None:
+def _draft_of(plan: Plan, *, rule: AmountRule) -> Draft | None:
     if plan.problems or plan.item is None:
         return None
     return plan.draft(customer_id="", rule=rule)

@@ -9,8 +9,7 @@ from zoneinfo import ZoneInfo
 
 from application.catalogue import Explanation, explain
 from application.invoices.model import doc_number
-from application.services.progress import Run
-from application.services.reports import FAILURES_SHOWN, Failure, Report
+from application.services.reports import FAILURES_SHOWN, Failure, Report, Run
 from application.store.runs import RunFailure
 
 STATE_WORDS: Final = {

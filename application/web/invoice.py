@@ -10,8 +10,7 @@ from application.catalogue import Explanation, NotFound, Stop, explain
 from application.invoices.model import Document, doc_number
 from application.services.listing import Detail
 from application.services.ordering import Asked
-from application.services.progress import Run
-from application.services.reports import Caller
+from application.services.reports import Caller, Run
 from application.shown.invoices import PAGES
 from application.web.forms import Problem, problem_of
 from application.web.questions import PATH, Filters

@@ -10,7 +10,7 @@ from fastapi.responses import StreamingResponse
 
 from application.catalogue import NotFound, StateConflict, Stop
 from application.services.ordering import Asked
-from application.services.progress import Run
+from application.services.reports import Run
 from application.services.starting import CONFIRM_ABOVE
 from application.services.watching import Standing, percent_of
 from application.web.forms import Problem, problem_of

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Response
 
 from application.catalogue import Explanation, Stop, explain
 from application.services.ordering import Asked
-from application.services.progress import Run
+from application.services.reports import Run
 from application.services.starting import BATCH, EVERYTHING, KINDS, SINGLE, Offer
 from application.web.forms import Problem, problem_of
 from application.web.rendering import page

@@ -10,7 +10,7 @@ from application.services.listing import Outlook
 from application.services.ordering import Asked
 from application.services.overview import Glance
 from application.services.picking import Sendable
-from application.services.progress import Run
+from application.services.reports import Run
 from application.shown.invoices import name_of
 from application.web.forms import Problem, problem_of
 from application.web.rendering import page

@@ -5,7 +5,7 @@ from typing import Final
 
 from fastapi import Response
 
-from application.services.progress import Run
+from application.services.reports import Run
 from application.web.visit import Visit
 
 RUN_PAGE: Final = "/runs/{run_id}"

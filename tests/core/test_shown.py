@@ -10,8 +10,8 @@ from application.invoices.model import Environment
 from application.services.causes import Group
 from application.services.company import ConnectionState
 from application.services.mapping import Chosen, MappingPage, MappingRow
-from application.services.progress import Run, Statistics
-from application.services.reports import Failure, Report
+from application.services.progress import Statistics
+from application.services.reports import Failure, Report, Run
 from application.shown.causes import causes_entry
 from application.shown.figures import (
     amounts,

@@ -5,7 +5,9 @@ import os
 from pathlib import Path
 
 FILE = "FEEBRIDGE_PROOF_FIGURES"
-PROVING = os.environ.get("PROVE") == "1"  # noqa: TID251 - the tests' own switch, no setting
+_FORM = os.environ.get("PROVE")  # noqa: TID251 - the tests' own switch, no setting
+PROVING = _FORM == "1"
+TRYING = _FORM == "fast"  # the short form of the proof
 
 
 def told(test: str, **figures: int | str) -> None:

@@ -30,6 +30,7 @@ OWN = MappingProxyType(
 ANOTHER_BUILD = (
     "tests/walks/test_rest_kill.py::TestAKilledServer::test_may_be_followed_by_another_build"
 )
+FUZZ = "tests/walks/test_fuzz.py"
 SHARDED = MappingProxyType({"td0": 4, "td1": 4, "td6": 2})  # so that all cores share them
 
 
@@ -55,6 +56,7 @@ def parts(*, fast: bool, first: int) -> list[Part]:
         Part("kills", (*PYTEST, "tests/proof", *_but(OWN.values())), long),
         *(Part(name, (*PYTEST, f"tests/proof/{file}.py"), long) for name, file in OWN.items()),
         *((Part("another build", (*PYTEST, ANOTHER_BUILD)),) if fast else ()),
+        *((Part("fuzzed doors", (*PYTEST, FUZZ), {"PROVE": "fast"}),) if fast else ()),
         *(() if fast else (Part("walks", (*PYTEST, "tests/walks"), long),)),
         Part("planted bugs", (PYTHON, "-m", "tests.simulation.planted", *_most(fast=fast))),
         Part(

@@ -68,7 +68,11 @@ class Desk:
         )
         self.choosing = Choosing(reader=self.reader, journal=rooms.journal, plans=self.plans)
         self.progress = Progress(
-            reader=self.reader, plans=self.plans, journal=rooms.journal, runs=rooms.runs
+            reader=self.reader,
+            rule=self.plans.rules.amount,
+            plans=lambda: self.plans,
+            journal=lambda: rooms.journal,
+            runs=lambda: rooms.runs,
         )
         self.listing = self._listing(world)
         self.causes = self._causes(rules)

@@ -33,11 +33,11 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from application.catalogue import CAUSES
-from tests.proof.figures import PROVING
+from tests.proof.figures import PROVING, TRYING
 from tests.walks.server import Server, serving
 from tests.walks.support import Installation
 
-CASES = 100_000 if PROVING else 3_280
+CASES = 100_000 if PROVING else 3_280 if TRYING else 1_000
 SYNC = "/api/v1/sync"
 EVENTS = f"{SYNC}/runs/{{run_id}}/events"
 ODD = {"nobody_knows": "this"}

@@ -19,8 +19,7 @@ from application.catalogue import CAUSES, NotFound, StateConflict
 from application.invoices.model import AmountRule, doc_number
 from application.services.listing import Page
 from application.services.ordering import IDS_MOST, Asked
-from application.services.progress import Run
-from application.services.reports import Caller
+from application.services.reports import Caller, Run
 from application.services.settling import Settled
 from application.shown.causes import causes_entry
 from application.shown.invoices import detail_entry, invoice_entry

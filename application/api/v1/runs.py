@@ -27,8 +27,7 @@ from application.api.failing import wrong
 from application.api.live import HEADERS, MEDIA_TYPE
 from application.api.once import Once
 from application.catalogue import NotFound
-from application.services.progress import Run
-from application.services.reports import Failure
+from application.services.reports import Failure, Run
 from application.shown.runs import failure_entry, run_entry
 from application.shown.texts import counted
 

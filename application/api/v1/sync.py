@@ -15,7 +15,7 @@ from application.api.waiting import answered, started
 from application.catalogue import explain
 from application.invoices.model import AmountRule, doc_number
 from application.services.ordering import Asked
-from application.services.progress import Run
+from application.services.reports import Run
 from application.shown import figures, invoices
 from application.shown.runs import guide_keys
 
