@@ -49,7 +49,13 @@ def _started(start: Callable[[], _Server]) -> Iterator[_Server]:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     places = {name: place for place, name in enumerate(LONGEST_FIRST)}
-    items.sort(key=lambda item: places.get(item.path.stem, len(places)))
+
+    def turn(item: pytest.Item) -> tuple[bool, int]:
+        # A browser's loop runs on to the end, and no test after it could run one of its own.
+        browser = item.path.parent.name == "browser"
+        return browser, places.get(item.path.stem, len(places))
+
+    items.sort(key=turn)
 
 
 @pytest.fixture(scope="session")
