@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import PATIENCE_MS, Site, disconnect, served, watched_page
-from tests.walks.desk import slowed
+from tests.walks.desk import slowed, until
 from tests.walks.server import Server, serving, start
 from tests.walks.support import Installation
 from tests.walks.university import University, university
@@ -78,7 +78,7 @@ class TestARunWatchedLive:
                         .observe(document.head, {childList: true, subtree: true});
                 }""")
             for one in (page, other):  # a title changes twice, and nobody asked for it
-                one.wait_for_function("window.titles.size > 1")
+                until(lambda one=one: one.evaluate("window.titles.size") > 1)  # type: ignore[misc]  # bound now
             check_accessible(page)
             for one in (page, other):
                 expect(one.locator("#run-figures")).to_contain_text("finished:", timeout=LATER_MS)
