@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.quick import Quick
+from tests.quick import SLOW, Quick
 from tests.walks.support import TOOL
 
 LISTENS = re.compile(r"Feebridge on http://\S+:(\d+) ")
@@ -119,7 +119,8 @@ def start(environment: Mapping[str, str], *words: str, tool: Path = TOOL) -> Ser
     """Start a server on a free port; another tool is that of another build."""
     process: subprocess.Popen[bytes] = Quick(
         [sys.executable, str(tool), "serve", "--port", "0", *words],
-        env=dict(environment),
+        # Another build has modules of its own, which no process that has ours could become.
+        env={**environment, SLOW: "1"} if tool != TOOL else dict(environment),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
