@@ -100,7 +100,7 @@ def _be(wanted: Mapping[str, Any], *, streams: list[int]) -> None:
     except BaseException:  # noqa: BLE001 - what Python itself does with what nobody caught
         traceback.print_exc()
     finally:
-        with suppress(BaseException):
+        with suppress(BaseException):  # it ends in any case, with the code it has earned
             threading._shutdown()  # type: ignore[attr-defined]  # noqa: SLF001 - as Python does at its end
             atexit._run_exitfuncs()  # noqa: SLF001 - as above
         for stream in (sys.stdout, sys.stderr):

@@ -16,29 +16,12 @@ from application.shown.invoices import invoice_entry
 from application.web.forms import Problem, problem_of
 from application.web.questions import Filters
 from application.web.rendering import page
+from application.web.tables import COLUMNS, MARK, safe
 from application.web.visit import Here, Visit
 from application.web.workbook import ROWS_MOST, workbook
 
 router = APIRouter(include_in_schema=False)
-HEADS: Final = (
-    "invoice_id",
-    "doc_number",
-    "reg_no",
-    "student",
-    "fee",
-    "amount",
-    "currency",
-    "invoice_date",
-    "status",
-    "flag",
-    "error_code",
-    "quickbooks_id",
-    "pushed_by",
-    "pushed_date",
-)
-BOM: Final = "\ufeff"  # Excel takes a file for UTF-8 only with it
 CHUNK: Final = 500  # rows written together
-FORMULAS: Final = ("=", "+", "-", "@", "\t", "\r")
 EXCEL: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
@@ -71,7 +54,7 @@ def as_excel(visit: Here, request: Request) -> Response:
     rows = [] if too_many else list(islice(_rows(visit, filters), ROWS_MOST + 1))
     if too_many or len(rows) > ROWS_MOST:
         return page(visit, "invoices_too_many.html", status=422, filters=filters, most=ROWS_MOST)
-    made = workbook(HEADS, rows, name=visit.text("invoices.title"))
+    made = workbook(COLUMNS, rows, name=visit.text("invoices.title"))
     return Response(made, media_type=EXCEL, headers=_named(visit, "xlsx"))
 
 
@@ -97,12 +80,12 @@ def _row(visit: Visit, one: Listed) -> Sequence[object]:
         visit.services.currency
         if head == "currency"
         else entry["id" if head == "invoice_id" else head]
-        for head in HEADS
+        for head in COLUMNS
     ]
 
 
 def _lines(rows: Iterator[Sequence[object]]) -> Iterator[str]:
-    yield BOM + _written([HEADS])
+    yield MARK + _written([COLUMNS])
     while some := list(islice(rows, CHUNK)):
         yield _written([[_plain(value) for value in row] for row in some])
 
@@ -116,8 +99,8 @@ def _written(rows: Sequence[Sequence[object]]) -> str:
 def _plain(value: object) -> object:
     """Return a value as it may stand in a file that a spreadsheet opens: text is no formula."""
     match value:
-        case str() if value.startswith(FORMULAS):
-            return f"'{value}"
+        case str():
+            return safe(value)
         case Decimal():
             return f"{value:.2f}"
         case datetime():
