@@ -131,8 +131,7 @@ class Serving:
         return Supervising(
             runs=services.runs,
             leases=services.leases,
-            reader=services.reader,
-            company=services.company,
+            resting=services.resting,
             world=services.world,
             by=self._actor,
             alive=lambda run: self.engine.alive(run.id, turn=run.turn),

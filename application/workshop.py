@@ -56,6 +56,7 @@ class Workshop:
             connection=self.connection,
             passage=self._passage,
             slicing=self._slicing,
+            resting=self._rooms.resting,
             sweeping=self._sweeping,
             settling=self._settling,
             driving=self._driving,

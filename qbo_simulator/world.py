@@ -124,6 +124,11 @@ class World:
         """Do something at a later simulated second."""
         heapq.heappush(self._later, (virtual_s, next(self.turns), work))
 
+    @property
+    def next_due_s(self) -> float | None:
+        """The simulated second at which the next late work is due; None where nothing waits."""
+        return self._later[0][0] if self._later else None
+
     def run_due(self) -> None:
         """Do what has come due."""
         while self._later and self._later[0][0] <= self.clock.virtual_s():

@@ -14,6 +14,7 @@ from application.services.driving import Drive, Driving
 from application.services.passage import Passage
 from application.services.progress import Progress, Statistics
 from application.services.reports import Caller, Failure, Order, Report
+from application.services.resting import Resting
 from application.services.settling import Settled, Settling
 from application.services.slicing import Slicing
 from application.services.sweeping import Sweeping
@@ -52,6 +53,7 @@ class InvoiceSyncService:
         connection: Connection,
         passage: Passage,
         slicing: Slicing,
+        resting: Resting,
         sweeping: Sweeping,
         settling: Settling,
         driving: Driving,
@@ -68,6 +70,7 @@ class InvoiceSyncService:
         self._connection = connection
         self._passage = passage
         self._slicing = slicing
+        self._resting = resting
         self._sweeping = sweeping
         self._settling = settling
         self._driving = driving
@@ -232,7 +235,7 @@ class InvoiceSyncService:
                 raise NotFound(what=f"run {run_id}")
             if run.finished_at is not None or run.state == "paused" or caller.stop():
                 return run
-            if idle or (run.wake_at is not None and run.wake_at > self._world.clock.now()):
+            if idle or not self._resting.over(run):
                 self._world.clock.sleep_ms(ASK_EVERY_MS)
                 idle = False
                 continue

@@ -5,6 +5,8 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from application.catalogue import Stop
+from application.mis.reader import MisReader
+from application.services.company import Company
 from application.store.runs import Run, Runs
 from application.world import World
 
@@ -41,10 +43,12 @@ class Rest:
 
 
 class Resting:
-    """Puts runs down."""
+    """Puts runs down, and says when one may go on."""
 
-    def __init__(self, *, runs: Runs, world: World) -> None:
+    def __init__(self, *, runs: Runs, reader: MisReader, company: Company, world: World) -> None:
         self._runs = runs
+        self._reader = reader
+        self._company = company
         self._world = world
 
     def of(self, stop: Stop) -> Rest:
@@ -79,3 +83,24 @@ class Resting:
             wake_at=rest.wake_at,
             sole=run.sole,
         )
+
+    def over(self, run: Run) -> bool:
+        """Return whether a run may go on: its time has come, and what it waited for has ended.
+
+        Looked at before it is handed out, so that a run that waits for days for a person leaves no
+        two lines in the audit log each second.
+        """
+        if run.wake_at is not None and run.wake_at > self._world.clock.now():
+            return False
+        if run.state == "waiting_mis":
+            return self._mis_answers()
+        if run.state.startswith("waiting_") and run.cause in {"authentication_failed", UNCLEAR}:
+            return self._company.state().connected
+        return True
+
+    def _mis_answers(self) -> bool:
+        try:
+            self._reader.highest_id()
+        except Stop:
+            return False
+        return True

@@ -6,10 +6,7 @@ Every rule reads our own tables, so it holds whatever became of a process or of 
 from collections.abc import Callable
 from dataclasses import replace
 
-from application.catalogue import Stop
-from application.mis.reader import MisReader
-from application.services.company import Company
-from application.services.resting import UNCLEAR
+from application.services.resting import Resting
 from application.store.audit import Actor
 from application.store.leases import Leases
 from application.store.runs import Run, Runs
@@ -33,8 +30,7 @@ class Supervising:
         *,
         runs: Runs,
         leases: Leases,
-        reader: MisReader,
-        company: Company,
+        resting: Resting,
         world: World,
         by: Actor,
         alive: Callable[[Run], bool],
@@ -43,8 +39,7 @@ class Supervising:
     ) -> None:
         self._runs = runs
         self._leases = leases
-        self._reader = reader
-        self._company = company
+        self._resting = resting
         self._world = world
         self._by = by
         self._alive = alive
@@ -68,7 +63,7 @@ class Supervising:
             return not self._alive(run)
         if run.state == "running":
             return self._abandoned(run)
-        return run.state.startswith("waiting_") and self._condition_ended(run)
+        return run.state.startswith("waiting_") and self._resting.over(run)
 
     def _abandoned(self, run: Run) -> bool:
         """Return whether a run that says it is running is in nobody's hands.
@@ -87,22 +82,6 @@ class Supervising:
         since_ms = self._quiet_since.setdefault(seen, now_ms)
         quiet_ms = max(QUIET_LEAST_MS, self._world.clock.scaled_ms(QUIET_S))
         return now_ms - since_ms >= quiet_ms
-
-    def _condition_ended(self, run: Run) -> bool:
-        if run.state == "waiting_mis":
-            return self._mis_answers()
-        if run.cause == "authentication_failed":
-            return self._company.state().connected
-        if run.cause == UNCLEAR:
-            return self._company.state().connected
-        return True
-
-    def _mis_answers(self) -> bool:
-        try:
-            self._reader.highest_id()
-        except Stop:
-            return False
-        return True
 
     def _hand_out(self, run: Run) -> bool:
         turn = self._runs.hand_out(run.id, turn=run.turn, by=self._by)

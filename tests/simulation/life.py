@@ -322,12 +322,22 @@ class Life:
             self._reconnect(services)
         tag = services.company.realm_tag() or ""
         for run in services.runs.resting(tag):  # what a server would go on with
-            self._tried(_driving(run.id, caller=caller), services)
+            self._tried(_driving(run.id, caller=self._impatient(services)), services)
         self._tried(_sending(caller=caller), services)
         failed = [number for number, status in self._statuses().items() if status == 2]
         if failed and turn in PERSON_RETRIES:
             self.person_retried = True
             self._tried(_retrying(failed, caller=caller), services)
+
+    @staticmethod
+    def _impatient(services: Installation) -> Caller:
+        """Return a caller who stops waiting when a person must sign in first; that is us."""
+
+        def stop() -> bool:
+            held = services.tokens.load(services.environment)
+            return held is not None and held.state == BROKEN
+
+        return Caller(by=services.actor("cli"), stop=stop)
 
     def _reconnect(self, services: Installation) -> None:
         """A person signs in again."""

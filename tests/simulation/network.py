@@ -241,7 +241,8 @@ class Trip:
         return not self._answered and self._stream.open
 
     def _arrive_again(self) -> None:
-        self._world.answer(self._request, sender=self._sender, again=True)
+        # Nobody waits for the second answer; QuickBooks no longer counts it as under way.
+        self._finished(self._world.answer(self._request, sender=self._sender, again=True))
 
     def _arrive(self) -> None:
         reply = self._world.answer(self._request, sender=self._sender, again=False)

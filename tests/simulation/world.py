@@ -1,5 +1,6 @@
 """One world of one seed: the office, the wires, the clock, the dice, and the processes in it."""
 
+import math
 import os
 import re
 from collections.abc import Callable
@@ -273,7 +274,21 @@ class SimulatedWorld:
         sent.status = reply.status
         self.history.classes[self._class_of(reply)] += 1
         self.look_for_duplicates()
+        self._keep_late_work()
         return reply
+
+    def _keep_late_work(self) -> None:
+        """Have QuickBooks save in its time what it saves late, although nobody asks it then."""
+        due_s = self.qbo.next_due_s
+        if due_s is None:
+            return
+        due_ms = 1 + math.floor((due_s - START.timestamp()) * 1000)
+
+        def work() -> None:
+            self.qbo.run_due()
+            self.look_for_duplicates()
+
+        self.scheduler.at(due_ms, work)
 
     def _class_of(self, reply: Reply) -> str:
         """Return what kind of answer left: its status, and the codes QuickBooks gave in it."""
