@@ -127,9 +127,7 @@ class Rooms:
         """Where durable runs are left."""
         from application.services.resting import Resting
 
-        return Resting(
-            runs=self.runs, reader=self.reader, company=self.company, world=self.world
-        )
+        return Resting(runs=self.runs, reader=self.reader, company=self.company, world=self.world)
 
     @cached_property
     def audit(self) -> Audit:

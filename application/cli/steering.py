@@ -10,6 +10,7 @@ from application.services.reports import Caller
 from application.shown.runs import run_entry
 
 if TYPE_CHECKING:
+    from application.services.invoice_sync import InvoiceSyncService
     from application.services.reports import Run
     from application.wiring import Services
 
@@ -33,20 +34,23 @@ def cancel(call: Call, *, run_id: int) -> int:
 def resume(call: Call, *, run_id: int) -> int:
     """Go on with a run: the server does, or this process where there is none."""
     with call.services() as services:
-        run = services.ordering.resume(run_id, by=services.actor("cli"))
-        if services.server_runs():
+        here = not services.server_runs()
+        sync = services.sync if here else None  # who must sign in first learns it before a change
+        run = services.ordering.resume(run_id, by=services.actor("cli"), here=here)
+        if sync is None:
             return _told(call, run=run, message=f"Run {run_id} goes on in the server.")
-        return _here(call, services=services, run=run)
+        return _here(call, services=services, sync=sync, run=run)
 
 
-def _here(call: Call, *, services: "Services", run: "Run") -> int:
+def _here(call: Call, *, services: "Services", sync: "InvoiceSyncService", run: "Run") -> int:
     call.screen.note("No server runs; going on here.")
-    with Interrupts() as interrupts, watching(call, about=f"kind={run.kind}") as show:
+    about = f"{run.environment or ''} {run.company or ''}".strip()
+    with Interrupts() as interrupts, watching(call, about=about) as show:
         caller = Caller(by=services.actor("cli"), watch=show, stop=interrupts.stop)
-        now = services.sync.drive(run.id, caller=caller)
+        now = sync.drive(run.id, caller=caller)
     if now.finished_at is None and not interrupts.asked:
         raise StateConflict(state=now.state, run_id=run.id)
-    report = services.sync.report_of(now)
+    report = sync.report_of(now)
     return tell(call, services=services, ended=Ended(report, interrupted=interrupts.asked))
 
 

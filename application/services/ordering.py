@@ -225,19 +225,35 @@ class Ordering:
             return self.pause(run_id, by=by)  # it moved on between the look and the change
         return self._seen(run_id)
 
-    def resume(self, run_id: int, *, by: Actor) -> Run:
+    def resume(self, run_id: int, *, by: Actor, here: bool = False) -> Run:
         """Have a paused or waiting run gone on with now.
+
+        Args:
+            run_id: The run.
+            by: Who wants it.
+            here: No server runs and the caller drives it: what a server left queued, or was
+                driving when it died, may be taken up too.
 
         Raises:
             NotFound: No such run.
             StateConflict: It has ended, or is at work already.
         """
+        run = self._seen(run_id)
+        if here and self._left(run):
+            return run
         run = self._open(run_id, action="resume", not_in=("queued", "running"))
         turn = self._runs.hand_out(run_id, turn=run.turn, by=by)
         if turn is None:
-            return self.resume(run_id, by=by)  # it moved on between the look and the change
+            return self.resume(run_id, by=by, here=here)  # it moved on since it was looked at
         self._submit(replace(run, turn=turn, state="queued"))
         return self._seen(run_id)
+
+    def _left(self, run: Run) -> bool:
+        """Return whether nobody drives a run that was handed out."""
+        if run.state != "running":
+            return run.state == "queued"
+        busy = self._leases.active(run.realm_tag)
+        return busy is None or not busy.live
 
     def cancel(self, run_id: int, *, by: Actor) -> Run:
         """Have a run ended after the requests in hand.

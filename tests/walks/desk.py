@@ -102,8 +102,16 @@ def raw(server: Server, request: bytes) -> bytes:
 
 def command(place: University, *words: str) -> Done:
     """Run a command on the university's installation, in a process of its own."""
-    settings = {name: text for name, text in place.environment().items() if name.startswith(OURS)}
-    return Installation(place.folder).run(*words, settings=settings)
+    return Installation(place.folder).run(*words, settings=_settings(place))
+
+
+def begun(place: University, *words: str) -> "subprocess.Popen[bytes]":
+    """Start a command on the university's installation and leave it running."""
+    return Installation(place.folder).start(*words, settings=_settings(place))
+
+
+def _settings(place: University) -> dict[str, str]:
+    return {name: text for name, text in place.environment().items() if name.startswith(OURS)}
 
 
 @contextmanager

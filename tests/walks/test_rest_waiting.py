@@ -1,16 +1,43 @@
 """Runs over REST that find no server, or no connection, and go on once it is there again."""
 
+import signal
+import sqlite3
+import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from application.embedded import approve
-from tests.walks.desk import command, slowed, steered
+from tests.walks.desk import begun, command, slowed, steered, until
 from tests.walks.server import SYNC, Answer, Server, serving, start
+from tests.walks.support import ended, read_until
 from tests.walks.university import University, university
 
 BOOKS = "/api/v1/quickbooks"
+WAITED_S = 5  # a run looks whether it may go on several times in these
+
+
+def shown(place: University, run_id: int) -> dict[str, object]:
+    """Return a run as a terminal shows it."""
+    data: dict[str, object] = command(place, "runs", "show", str(run_id), "--json").json["data"]
+    return data
+
+
+def audited(place: University, action: str) -> int:
+    """Return how often the audit log tells of this."""
+    with closing(sqlite3.connect(place.folder / "var" / "store" / "store.db")) as store:
+        (times,) = store.execute(
+            "SELECT COUNT(*) FROM audit WHERE action = ?", (action,)
+        ).fetchone()
+    return int(times)
+
+
+def changed(place: University, sql: str, *values: str) -> None:
+    """Change the store while nobody uses it."""
+    with closing(sqlite3.connect(place.folder / "var" / "store" / "store.db")) as store, store:
+        store.execute(sql, values)
 
 
 class TestWithoutAServer:
@@ -25,15 +52,73 @@ class TestWithoutAServer:
                 server.kill()
 
             done = command(place, "runs", "resume", str(run_id))
-            shown = command(place, "runs", "show", str(run_id), "--json").json["data"]
+            seen = shown(place, run_id)
 
             assert done.code in {0, 3}, done.err
             assert "No server runs; going on here." in done.err
-            assert paused["processed"] < shown["processed"] == shown["total"]
-            assert shown["state"] == "finished"
+            assert paused["processed"] < seen["processed"] == seen["total"]
+            assert seen["state"] == "finished"
             books = place.look()
             assert books.problems == []
             assert set(books.counts) <= {1, 2}
+
+    def test_a_run_that_was_signed_out_is_left_as_it_is_until_somebody_signs_in(
+        self, tmp_path: Path
+    ) -> None:
+        with university(tmp_path, size=60) as place:
+            with serving(place.environment()) as server, slowed(place):
+                run_id = server.started(f"{SYNC}/all", {})
+                server.until_met(run_id, least=1)
+                place.simulator.control("POST", "revoke", {})
+                server.until(run_id, "waiting_connection")
+
+            refused = command(place, "runs", "resume", str(run_id))
+            left = shown(place, run_id)
+            connected = command(place, "connect")
+            done = command(place, "runs", "resume", str(run_id))
+
+            assert (refused.code, "authentication_failed" in refused.err) == (4, True), refused.err
+            assert left["state"] == "waiting_connection"
+            assert connected.code == 0, connected.err
+            assert done.code == 3, done.err
+            assert shown(place, run_id)["state"] == "finished"
+            assert place.look().problems == []
+
+    def test_a_wait_for_a_sign_in_is_written_down_once(self, tmp_path: Path) -> None:
+        with university(tmp_path, size=200) as place:
+            server = start(place.environment())
+            with slowed(place):
+                run_id = server.started(f"{SYNC}/all", {})
+                server.until_met(run_id, least=1)
+                server.kill()
+                child = begun(place, "runs", "resume", str(run_id))
+                read_until(child, words=b"going on here")
+                place.simulator.control("POST", "revoke", {})
+                until(lambda: shown(place, run_id)["state"] == "waiting_connection")
+            time.sleep(WAITED_S)
+
+            child.send_signal(signal.SIGINT)
+            done = ended(child)
+
+            assert done.code == 130, done.err
+            assert shown(place, run_id)["state"] == "waiting_connection"
+            assert audited(place, "run.waiting_connection") == 1
+
+    @pytest.mark.parametrize("state", ["queued", "running"])
+    def test_a_run_a_server_left_is_taken_up_here(self, tmp_path: Path, state: str) -> None:
+        with university(tmp_path, size=60) as place:
+            server = start(place.environment())
+            with slowed(place):
+                run_id = server.started(f"{SYNC}/all", {})
+                server.until_met(run_id, least=1)
+                server.kill()
+            changed(place, "UPDATE runs SET state = ?", state)
+
+            done = command(place, "runs", "resume", str(run_id))
+
+            assert done.code in {0, 3}, done.err
+            assert shown(place, run_id)["state"] == "finished"
+            assert place.look().problems == []
 
 
 @pytest.fixture(scope="module")
