@@ -196,7 +196,7 @@ class Workshop:
             breaker_min_s=self._rooms.settings.breaker_min_s,
             breaker_most_s=self._rooms.settings.breaker_max_s,
             recall=self._spent,
-            remember=lambda spent: self._rooms.items.remember(self._windows, _kept(spent)),
+            remember=lambda spent: self._rooms.items.remember(self._windows, spent.kept()),
         )
 
     @property
@@ -206,15 +206,7 @@ class Workshop:
     def _spent(self) -> Spent | None:
         """Return what QuickBooks' limits had taken in when the last sender ended."""
         kept = self._rooms.items.recall(self._windows)
-        if not isinstance(kept, dict):
-            return None
-        return Spent(
-            requests=tuple(kept["requests"]),
-            bundles=tuple(kept["bundles"]),
-            paused_until=kept["paused_until"],
-            kept_at=kept["kept_at"],
-            reads_refused=kept.get("reads_refused", 0),  # an older version kept none
-        )
+        return Spent.of(kept) if isinstance(kept, dict) else None
 
     @cached_property
     def _fan_out(self) -> FanOut:
@@ -357,13 +349,3 @@ class Workshop:
             return []
         text = f"HOST is {host}: the REST interface speaks plain HTTP and can be reached"
         return [Check("Binding", "warn", text, "Put a TLS proxy in front of it.")]
-
-
-def _kept(spent: Spent) -> dict[str, object]:
-    """Return the windows as they are remembered; a deep copy of every instant would be slower."""
-    return {
-        "requests": spent.requests,
-        "bundles": spent.bundles,
-        "paused_until": spent.paused_until,
-        "kept_at": spent.kept_at,
-    }

@@ -2,9 +2,10 @@
 
 import threading
 from bisect import insort
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from enum import Enum
+from typing import Any, Self
 
 from application.catalogue import RateLimited
 from application.quickbooks.meter import AGAIN_S, ReadMeter
@@ -35,6 +36,17 @@ class Spent:
     paused_until: int = 0
     kept_at: int = 0
     reads_refused: int = 0  # in a row, a rest apart
+
+    def kept(self) -> dict[str, object]:
+        """Return it as it is remembered; a deep copy of every instant would be slower."""
+        return {each.name: getattr(self, each.name) for each in fields(self)}
+
+    @classmethod
+    def of(cls, kept: Mapping[str, Any]) -> Self:
+        """Return what was remembered; an older version did not keep everything."""
+        known = {each.name: kept[each.name] for each in fields(cls) if each.name in kept}
+        instants = {name: tuple(known.get(name, ())) for name in ("requests", "bundles")}
+        return cls(**known | instants)
 
 
 class Permit:

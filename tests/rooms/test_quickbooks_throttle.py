@@ -1,5 +1,6 @@
 """The limiter on a clock that jumps: no window by arrival ever holds more than its limit."""
 
+import json
 import random
 import threading
 from collections.abc import Callable, Sequence
@@ -30,6 +31,11 @@ class JumpingClock(Clock):
 
     def sleep_ms(self, wait_ms: int) -> None:  # type: ignore[explicit-override]  # as above
         self._ms += wait_ms
+
+
+def stored(spent: Spent) -> Spent:
+    """Return it as a later process finds it in the store."""
+    return Spent.of(json.loads(json.dumps(spent.kept())))
 
 
 def limiter(clock: Clock, *, in_flight_max: int = 10) -> Throttle:
@@ -251,7 +257,7 @@ class TestReadsRefusedAlone:
             first.pause(use=Use.READ)
             clock.sleep_ms(60_000)
 
-        second = Throttle(world=World(clock=clock), recall=lambda: kept[-1])
+        second = Throttle(world=World(clock=clock), recall=lambda: stored(kept[-1]))
 
         assert second.reads_rest_ms() == 0
         second.pause(use=Use.READ)
@@ -292,6 +298,16 @@ class TestBreaker:
 
 
 class TestRestart:
+    def test_keeps_everything_there_is_to_keep(self) -> None:
+        spent = Spent(requests=(1, 2), bundles=(3,), paused_until=4, kept_at=5, reads_refused=6)
+
+        assert stored(spent) == spent
+
+    def test_reads_what_an_older_version_kept(self) -> None:
+        old = {"requests": [1], "bundles": [], "paused_until": 2, "kept_at": 3}
+
+        assert Spent.of(old).reads_refused == 0
+
     def test_keeps_the_windows(self) -> None:
         kept: list[Spent] = []
         clock = JumpingClock()
@@ -300,7 +316,7 @@ class TestRestart:
         boot = JumpingClock(since_boot_ms=1_000)
         boot._begun_ms -= clock.since_boot_ms() - 5_000_000  # noqa: SLF001 - another boot, same day
 
-        second = Throttle(world=World(clock=boot), recall=lambda: kept[-1])
+        second = Throttle(world=World(clock=boot), recall=lambda: stored(kept[-1]))
         away = clock.since_boot_ms() - boot.since_boot_ms()
         sent += [go(second, boot, use=Use.SINGLE) + away for _ in range(490)]
 
