@@ -44,6 +44,8 @@ class Child:
         """Return its exit code; a process that does not end is a failure."""
         self.process.join(seconds)
         if self.process.exitcode is None:
+            self.send(signal.SIGABRT)  # it says where each of its threads is
+            self.process.join(seconds)
             self.process.kill()
             self.process.join()
             pytest.fail(f"it did not end within {seconds} s\n{self.said}")

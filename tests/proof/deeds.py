@@ -1,6 +1,7 @@
 """What a process of a proof does: a verb, a server, a change of keys; it may die at a gate."""
 
 import ctypes
+import faulthandler
 import os
 import signal
 import sqlite3
@@ -56,6 +57,7 @@ def do(deed: Deed, environment: Mapping[str, str], file: str) -> None:
     out = os.open(file, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600)
     os.dup2(out, 1)
     os.dup2(out, 2)
+    faulthandler.enable(file=out)  # a process that hangs is asked by SIGABRT where it is
     os.environ.clear()  # noqa: TID251 - a process of its own, with an environment of its own
     os.environ.update(environment)  # noqa: TID251 - as above
     if deed.verb == "cli":

@@ -41,14 +41,14 @@ CLAIMING = (
         (
             Edit(
                 f"{MIS}._put_token",
+                'named = {"ids": list(page), "b_token": token, **values}',
                 """
-                change = sql.update(INVOICES).where(_ID.in_(page), expected).values(values)
-                """,
-                """
-                free = sql.select(_ID).where(_ID.in_(page), expected)
-                page = self._mis.reading(lambda link: list(link.scalars(free)))
+                named = {"ids": list(page), **values}
+                free = sql.select(_ID).where(change.whereclause)
+                page = self._mis.reading(lambda link: list(link.scalars(free, named)))
                 self._world.gate(planted(Gate.CLAIM_WRITTEN))
-                change = sql.update(INVOICES).where(_ID.in_(page)).values(values)
+                named = {"ids": list(page), "b_token": token}
+                change = _token_on(sql.true(), words=self._mis.dialect)
                 """,
             ),
         ),
@@ -61,8 +61,12 @@ CLAIMING = (
         (
             Edit(
                 f"{MIS}._put_token",
-                "values = {STATUS: held, _BY: token, _AT: self._mis.dialect.now()}",
-                "values = planted({STATUS: held, _AT: self._mis.dialect.now()})",
+                'named = {"ids": list(page), "b_token": token, **values}',
+                """
+                named = {"ids": list(page), **values}
+                taken = {STATUS: int(Status.IN_PROGRESS), _AT: self._mis.dialect.now()}
+                change = sql.update(INVOICES).where(change.whereclause).values(planted(taken))
+                """,
             ),
         ),
     ),
@@ -74,8 +78,12 @@ CLAIMING = (
         (
             Edit(
                 f"{MIS}._let_go",
-                "held = sql.and_(_is(STATUS, int(Status.IN_PROGRESS)), _same(token))",
-                "held = planted(sql.true())",
+                'named = {"ids": list(page), "b_token": token, "b_status": status, "b_by": by}',
+                """
+                named = {"ids": list(page)}
+                left = {STATUS: status, _BY: by, _AT: self._mis.dialect.now()}
+                change = sql.update(INVOICES).where(_ID.in_(_IDS)).values(planted(left))
+                """,
             ),
         ),
     ),

@@ -116,8 +116,8 @@ SENDERS = (
             Edit(f"{LEASES}.active", "return record if record.live else None", "return planted()"),
             Edit(
                 "store.fence:held",
-                "if row is None or row.ended_at is not None or row.until <= row.now:",
-                "if planted(row) is None or row.until <= row.now:",
+                "if row is None or row.ended_at is not None:",
+                "if planted(row) is None:",
             ),
         ),
     ),
