@@ -74,7 +74,7 @@ CLAIMING = (
         "M09",
         "marks and releases do not ask whether the row still carries our token",
         ("I2", "I4", "I6", "I7"),
-        "strangers",
+        "ids alone",
         (
             Edit(
                 f"{MIS}._let_go",
