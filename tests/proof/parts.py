@@ -11,8 +11,8 @@ SIMULATION = (PYTHON, "-m", "tests.simulation")
 # Fault kinds, clocks, broken assumptions and disasters have worlds of their own. Most worlds are
 # small: one process and one invoice, with each fault at each gate, and then two of them.
 WORLDS = MappingProxyType(
-    {"td0": (6_600, 80_000), "td1": (1_000, 40_000), "td2": (160, 8_000), "td3": (160, 5_000)}
-    | {"td4": (160, 5_000), "td5": (160, 4_000), "td6": (1_600, 20_000), "bare": (160, 5_000)}
+    {"td0": (7_280, 80_000), "td1": (600, 40_000), "td2": (104, 8_000), "td3": (104, 5_000)}
+    | {"td4": (104, 5_000), "td5": (104, 4_000), "td6": (1_600, 20_000), "bare": (104, 5_000)}
 )
 # Files of this folder that are a part of their own, so that two cores share them.
 OWN = MappingProxyType(
@@ -31,7 +31,7 @@ ANOTHER_BUILD = (
     "tests/walks/test_rest_kill.py::TestAKilledServer::test_may_be_followed_by_another_build"
 )
 FUZZ = "tests/walks/test_fuzz.py"
-SHARDED = MappingProxyType({"td0": 4, "td1": 4, "td6": 2})  # so that all cores share them
+SHARDED = MappingProxyType({"td0": 6, "td1": 2, "td6": 2})  # so that all cores share them
 
 
 @dataclass(frozen=True, slots=True)
