@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 
 from application.catalogue import QuickBooksUnavailable
-from application.invoices.model import Document
+from application.invoices.model import Document, Realm
 from application.invoices.outcomes import Refused, Unknown
 from application.mis.claims import MisClaims
 from application.premises import THROTTLE_MOST_S
@@ -161,10 +161,15 @@ class Workshop:
         )
 
     @cached_property
+    def _realm(self) -> Realm:
+        # Not `realm`: the name of a company that is not bound yet must be readable, to be typed.
+        # Asked once, since another company means another workshop.
+        return self.connection.connected_realm()
+
+    @cached_property
     def _client(self) -> Client:
         ms = self._rooms.world.clock.scaled_ms
-        # Not `realm`: the name of a company that is not bound yet must be readable, to be typed.
-        company_id = self.connection.connected_realm().company_id
+        company_id = self._realm.company_id
         client = Client(
             world=self._rooms.world,
             base_url=self._reception.api_url,
@@ -201,7 +206,7 @@ class Workshop:
 
     @property
     def _windows(self) -> str:
-        return f"windows.{self.connection.connected_realm().tag}"
+        return f"windows.{self._realm.tag}"
 
     def _spent(self) -> Spent | None:
         """Return what QuickBooks' limits had taken in when the last sender ended."""

@@ -11,11 +11,12 @@ from pathlib import Path
 
 from tests.proof.figures import FILE
 from tests.proof.page import page
-from tests.proof.parts import Part, parts
+from tests.proof.parts import Part, parts, tried_in_full
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "proof"
-TOGETHER = max(2, os.cpu_count() or 2)
+BUSY = max(2, os.cpu_count() or 2)  # parts that compute, at a time
+WAITING = BUSY  # parts that mostly wait, beside those
 LAST_LINES = 25
 
 
@@ -64,7 +65,11 @@ def main() -> int:
     asked.add_argument("--fast", action="store_true", help="the form for every change")
     asked.add_argument("--seed", type=int, default=0, help="the first seed")
     asked.add_argument("--only", default="", help="parts whose name begins so")
+    asked.add_argument("--tried", action="store_true", help="which tests it runs too; no more")
     words = asked.parse_args()
+    if words.tried:
+        say(" ".join(tried_in_full()))
+        return 0
     FOLDER.mkdir(exist_ok=True)
     for old in FOLDER.iterdir():
         old.unlink()
@@ -74,8 +79,9 @@ def main() -> int:
         if part.name.startswith(words.only)
     ]
     begun = time.monotonic()
-    with ThreadPoolExecutor(TOGETHER) as pool:
-        ended = list(pool.map(run, todo))
+    with ThreadPoolExecutor(BUSY) as busy, ThreadPoolExecutor(WAITING) as waiting:
+        under_way = [(waiting if part.waits else busy).submit(run, part) for part in todo]
+        ended = [one.result() for one in under_way]
     failed = [one for one in ended if one.code]
     for one in failed:
         say(f"\n{one.part.name} failed with {one.code}; the end of {log_of(one.part)}:")

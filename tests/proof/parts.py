@@ -14,9 +14,11 @@ WORLDS = MappingProxyType(
     {"td0": (7_280, 80_000), "td1": (600, 40_000), "td2": (104, 8_000), "td3": (104, 5_000)}
     | {"td4": (104, 5_000), "td5": (104, 4_000), "td6": (1_600, 20_000), "bare": (104, 5_000)}
 )
-# Files of this folder that are a part of their own, so that two cores share them.
+# Files of this folder that are a part of their own, so that they can run beside each other.
 OWN = MappingProxyType(
     {
+        "kills at random": "test_random_kills",
+        "MariaDB's troubles": "test_mariadb_trouble",
         "kills in pauses and starts": "test_kills_elsewhere",
         "kills in upgrades": "test_upgrades",
         "installations": "test_installations",
@@ -31,16 +33,25 @@ ANOTHER_BUILD = (
     "tests/walks/test_rest_kill.py::TestAKilledServer::test_may_be_followed_by_another_build"
 )
 FUZZ = "tests/walks/test_fuzz.py"
+CORE = "tests/core"  # `make judgement` runs all of it
 SHARDED = MappingProxyType({"td0": 6, "td1": 2, "td6": 2})  # so that all cores share them
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One command of the proof; it succeeds with exit code 0."""
+    """One command of the proof; it succeeds with exit code 0.
+
+    Args:
+        name: What the page calls it.
+        command: What is run.
+        environment: What it finds in its environment beside ours.
+        waits: Whether it mostly waits (for processes, locks, answers) and leaves a core to others.
+    """
 
     name: str
     command: Sequence[str]
     environment: Mapping[str, str] = field(default_factory=dict)
+    waits: bool = False
 
 
 def parts(*, fast: bool, first: int) -> list[Part]:
@@ -53,9 +64,12 @@ def parts(*, fast: bool, first: int) -> list[Part]:
     long = {} if fast else {"PROVE": "1"}
     return [
         *_worlds(fast=fast, first=first),
-        Part("kills", (*PYTEST, "tests/proof", *_but(OWN.values())), long),
-        *(Part(name, (*PYTEST, f"tests/proof/{file}.py"), long) for name, file in OWN.items()),
-        *((Part("another build", (*PYTEST, ANOTHER_BUILD)),) if fast else ()),
+        Part("kills", (*PYTEST, "tests/proof", *_but(OWN.values())), long, waits=True),
+        *(
+            Part(name, (*PYTEST, f"tests/proof/{file}.py"), long, waits=True)
+            for name, file in OWN.items()
+        ),
+        *((Part("another build", (*PYTEST, ANOTHER_BUILD), waits=True),) if fast else ()),
         *((Part("fuzzed doors", (*PYTEST, FUZZ), {"PROVE": "fast"}),) if fast else ()),
         *(() if fast else (Part("walks", (*PYTEST, "tests/walks"), long),)),
         Part("planted bugs", (PYTHON, "-m", "tests.simulation.planted", *_most(fast=fast))),
@@ -69,6 +83,13 @@ def parts(*, fast: bool, first: int) -> list[Part]:
         Part("mutation", (PYTHON, "-m", "tests.mutation", *(("--most", "60") if fast else ()))),
         Part("fault table", (PYTHON, "-m", "tests.proof.faults")),
     ]
+
+
+def tried_in_full() -> list[str]:
+    """Return which tests of `make test` the short form runs too, all of them and no less often."""
+    words = [word for part in parts(fast=True, first=0) for word in part.command]
+    files = {word for word in words if word.startswith("tests/") and word.endswith(".py")}
+    return sorted({CORE, *files} - {one for one in files if one.startswith("tests/proof/")})
 
 
 def _but(files: Iterable[str]) -> tuple[str, ...]:
