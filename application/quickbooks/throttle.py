@@ -16,7 +16,7 @@ _CLEAN_MINUTES = 5
 _BUSY_LOOK_MS = 10
 _SLACK_MS = 5  # two processes' clocks and a loopback's jitter, however fast the clock runs
 _NAP_MS = 1_000
-_ON_THE_WAY_MS = 200  # real ones: how long a request may take to reach QuickBooks' counter
+_ON_THE_WAY_LEAST_MS = 100  # real ones, however fast the clock runs: a busy machine delays too
 
 
 class Use(Enum):
@@ -121,6 +121,8 @@ class Throttle:
         scaled = world.clock.scaled_ms
         self._second_ms = scaled(1) + max(_SLACK_MS, scaled(1) // 20)
         self._minute_ms = scaled(61)
+        # How much longer one request may be on its way to QuickBooks' counter than another.
+        self._on_the_way_ms = max(_ON_THE_WAY_LEAST_MS, scaled(1) // 5)
         self._per_second = per_second
         self._per_minute = per_minute
         self._bundles_most = bundles_per_minute
@@ -280,7 +282,7 @@ class Throttle:
 
     def _note_sent(self, use: Use) -> int:
         with self._lock:
-            counted_ms = self._now() + _ON_THE_WAY_MS
+            counted_ms = self._now() + self._on_the_way_ms
             self._open_requests -= 1
             insort(self._requests, counted_ms)
             if use is Use.BUNDLE:
