@@ -12,6 +12,7 @@ from application.premises import THROTTLE_MOST_S
 from application.quickbooks.client import Client
 from application.quickbooks.lanes import FanOut, Lanes
 from application.quickbooks.namesakes import others_named
+from application.quickbooks.throttle import Limits as Pace
 from application.quickbooks.throttle import Spent, Throttle
 from application.reception import Reception
 from application.rooms import LOOPBACK, Rooms
@@ -31,6 +32,7 @@ from application.services.settling import Settling
 from application.services.slicing import Slicing
 from application.services.sweeping import Sweeping
 from application.store.customers import Customers as Links
+from application.store.notices import Notices
 
 
 class Workshop:
@@ -189,20 +191,35 @@ class Workshop:
 
     @cached_property
     def _throttle(self) -> Throttle:
+        settings = self._rooms.settings
         return Throttle(
             world=self._rooms.world,
-            per_second=self._rooms.settings.requests_per_second,
-            per_minute=self._rooms.settings.requests_per_minute,
-            bundles_per_minute=self._rooms.settings.batches_per_minute,
-            in_flight_max=self._rooms.settings.in_flight_max,
-            pause_s=self._rooms.settings.throttle_pause_s,
-            pause_most_s=THROTTLE_MOST_S,
-            breaker_after=self._rooms.settings.breaker_after,
-            breaker_min_s=self._rooms.settings.breaker_min_s,
-            breaker_most_s=self._rooms.settings.breaker_max_s,
+            limits=Pace(
+                per_second=settings.requests_per_second,
+                per_minute=settings.requests_per_minute,
+                bundles_per_minute=settings.batches_per_minute,
+                in_flight_max=settings.in_flight_max,
+                pause_s=settings.throttle_pause_s,
+                pause_most_s=THROTTLE_MOST_S,
+                breaker_after=settings.breaker_after,
+                breaker_min_s=settings.breaker_min_s,
+                breaker_most_s=settings.breaker_max_s,
+            ),
             recall=self._spent,
             remember=lambda spent: self._rooms.items.remember(self._windows, spent.kept()),
+            beside=self._beside,
         )
+
+    @property
+    def _beside(self) -> Notices | None:
+        """Return how other processes of this machine tell what they send; simulated ones do not."""
+        if self._rooms.outside is not None:
+            return None
+        world = self._rooms.world
+        name = world.chance.ulid(at=world.clock.now())
+        notices = Notices(self._rooms.place.locks, subject=self._windows, name=name)
+        self._rooms.things.callback(notices.close)
+        return notices
 
     @property
     def _windows(self) -> str:

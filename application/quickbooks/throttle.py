@@ -2,12 +2,14 @@
 
 import threading
 from bisect import insort
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from enum import Enum
 from typing import Any, Self
 
 from application.catalogue import RateLimited
+from application.quickbooks.beside import Beside, Neighbours, Used
 from application.quickbooks.meter import AGAIN_S, ReadMeter
 from application.world import World
 
@@ -25,6 +27,40 @@ class Use(Enum):
     READ = "read"
     SINGLE = "single"
     BUNDLE = "bundle"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one company may be asked, and how long we hold back.
+
+    Args:
+        per_second: Requests in any second.
+        per_minute: Requests in any minute; a bundle counts as one.
+        bundles_per_minute: Bundles in any minute.
+        in_flight_max: Requests at the same time.
+        pause_s: Pause after a 429 that does not say how long.
+        pause_most_s: The longest pause QuickBooks can ask for.
+        breaker_after: Requests lost in a row after which we hold back.
+        breaker_min_s: The first wait of the breaker; it doubles.
+        breaker_most_s: Its longest wait.
+
+    Source:
+        Intuit, "Limits and throttles": 500 a minute a company, 10 a second and 40 batches a
+        minute a company and app.
+    """
+
+    per_second: int = 10
+    per_minute: int = 500
+    bundles_per_minute: int = 40
+    in_flight_max: int = 10
+    pause_s: int = 60
+    pause_most_s: int = 600
+    breaker_after: int = 5
+    breaker_min_s: int = 60
+    breaker_most_s: int = 600
+
+
+_USUAL = Limits()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,45 +112,27 @@ class Permit:
 
 
 class Throttle:
-    """All of QuickBooks' limits for one company, over every thread of this process.
+    """All of QuickBooks' limits for one company, over every thread and process of this machine.
 
     Windows slide and are a little longer than QuickBooks', or jitter on the way would turn exact
     pacing into refusals. Any window by arrival then never holds more than the limit.
 
     Args:
         world: Its clock also says how many times faster the windows run.
-        per_second: Requests in any second.
-        per_minute: Requests in any minute; a bundle counts as one.
-        bundles_per_minute: Bundles in any minute.
-        in_flight_max: Requests at the same time.
-        pause_s: Pause after a 429 that does not say how long.
-        pause_most_s: The longest pause QuickBooks can ask for.
-        breaker_after: Requests lost in a row after which we hold back.
-        breaker_min_s: The first wait of the breaker; it doubles.
-        breaker_most_s: Its longest wait.
+        limits: What is kept.
         recall: Gives what an earlier process kept, or None.
         remember: Keeps what the windows hold; called at most once a second.
-
-    Source:
-        Intuit, "Limits and throttles": 500 a minute a company, 10 a second and 40 batches a
-        minute a company and app.
+        beside: The other processes of this machine; None: there are none.
     """
 
     def __init__(
         self,
         *,
         world: World,
-        per_second: int = 10,
-        per_minute: int = 500,
-        bundles_per_minute: int = 40,
-        in_flight_max: int = 10,
-        pause_s: int = 60,
-        pause_most_s: int = 600,
-        breaker_after: int = 5,
-        breaker_min_s: int = 60,
-        breaker_most_s: int = 600,
+        limits: Limits = _USUAL,
         recall: Callable[[], Spent | None] | None = None,
         remember: Callable[[Spent], None] | None = None,
+        beside: Beside | None = None,
     ) -> None:
         self._world = world
         self._lock = threading.RLock()
@@ -123,15 +141,14 @@ class Throttle:
         self._minute_ms = scaled(61)
         # How much longer one request may be on its way to QuickBooks' counter than another.
         self._on_the_way_ms = max(_ON_THE_WAY_LEAST_MS, scaled(1) // 5)
-        self._per_second = per_second
-        self._per_minute = per_minute
-        self._bundles_most = bundles_per_minute
-        self._bundles_now = bundles_per_minute
-        self._in_flight_max = in_flight_max
-        self._pause_ms = scaled(pause_s)
-        self._pause_most_ms = scaled(pause_most_s)
+        self._limits = limits
+        self._bundles_now = limits.bundles_per_minute
+        self._pause_ms = scaled(limits.pause_s)
+        self._pause_most_ms = scaled(limits.pause_most_s)
         self._breaker = _Breaker(
-            after=breaker_after, first_ms=scaled(breaker_min_s), most_ms=scaled(breaker_most_s)
+            after=limits.breaker_after,
+            first_ms=scaled(limits.breaker_min_s),
+            most_ms=scaled(limits.breaker_most_s),
         )
         self._meter = ReadMeter(again_ms=scaled(AGAIN_S))
         self._requests: list[int] = []
@@ -140,6 +157,9 @@ class Throttle:
         self._paused_until_ms = self._halved_at_ms = self._kept_at_ms = 0
         self._remember = remember
         self._meanwhile: Callable[[], None] = _nothing
+        self._neighbours = Neighbours(
+            beside, now=self._now, minute_ms=self._minute_ms, pause_most_ms=self._pause_most_ms
+        )
         if recall is not None and (spent := recall()) is not None:
             self._recall(spent)
 
@@ -175,17 +195,18 @@ class Throttle:
             use: What the permit is for.
             beside_bundles: Leave the bundles their share of the minute.
         """
-        with self._lock:
+        with self._lock, self._neighbours.turn():
             return self._wait_ms(use, beside_bundles=beside_bundles)
 
     def take(self, use: Use, *, beside_bundles: bool = False) -> Permit | None:
         """Return a permit when such a request may go now, else None."""
         with self._lock:
-            if self._wait_ms(use, beside_bundles=beside_bundles):
-                return None
-            self._in_flight += 1
-            self._open_requests += 1
-            self._open_bundles += use is Use.BUNDLE
+            with self._turn():
+                if self._wait_ms(use, beside_bundles=beside_bundles):
+                    return None
+                self._in_flight += 1
+                self._open_requests += 1
+                self._open_bundles += use is Use.BUNDLE
             self._keep()
             return Permit(self, use=use)
 
@@ -220,18 +241,21 @@ class Throttle:
             use: What was refused.
         """
         with self._lock:
-            now = self._now()
-            rest = self._pause_ms if wait_ms is None else min(wait_ms, self._pause_most_ms)
-            if use is not Use.READ:
-                self._meter.passed()
-            elif self._meter.read_refused(now, rests_until=now + rest):
-                self._keep(at_once=True)
-                return
-            if now >= self._paused_until_ms:  # ten answers of one burst are one refusal
-                self._bundles_now = max(1, self._bundle_rate(now) // 2)
-                self._halved_at_ms = now
-            self._paused_until_ms = max(self._paused_until_ms, now + rest)
+            with self._turn():
+                self._rest(wait_ms, use=use)
             self._keep(at_once=True)
+
+    def _rest(self, wait_ms: int | None, *, use: Use) -> None:
+        now = self._now()
+        rest = self._pause_ms if wait_ms is None else min(wait_ms, self._pause_most_ms)
+        if use is not Use.READ:
+            self._meter.passed()
+        elif self._meter.read_refused(now, rests_until=now + rest):
+            return
+        if now >= self._paused_until_ms:  # ten answers of one burst are one refusal
+            self._bundles_now = max(1, self._bundle_rate(now) // 2)
+            self._halved_at_ms = now
+        self._paused_until_ms = max(self._paused_until_ms, now + rest)
 
     def read(self) -> None:
         """Note that a read was answered, so reads are granted."""
@@ -249,31 +273,52 @@ class Throttle:
     def _wait_ms(self, use: Use, *, beside_bundles: bool) -> int:
         now = self._now()
         self._forget(now)
+        others = self._neighbours.used
+        in_flight = self._in_flight + others.in_flight
+        requests = _merged(self._requests, others.requests)
         waits = [
-            self._paused_until_ms - now,
+            max(self._paused_until_ms, others.paused_until) - now,
             self._breaker.wait_ms(now, in_flight=self._in_flight),
-            _BUSY_LOOK_MS if self._in_flight >= self._in_flight_max else 0,
-            self._window(self._requests, self._second_ms, most=self._per_second, now=now),
-            self._minute(now, use=use, beside_bundles=beside_bundles),
+            _BUSY_LOOK_MS if in_flight >= self._limits.in_flight_max else 0,
+            self._window(requests, self._second_ms, most=self._limits.per_second, now=now),
+            self._minute(requests, now, use=use, beside_bundles=beside_bundles),
         ]
         if use is Use.BUNDLE:
-            most = self._bundle_rate(now) - self._open_bundles
-            waits.append(_wait_in(self._bundles, self._minute_ms, most=most, now=now))
+            most = self._bundle_rate(now) - self._open_bundles - others.open_bundles
+            bundles = _merged(self._bundles, others.bundles)
+            waits.append(_wait_in(bundles, self._minute_ms, most=most, now=now))
         return max(0, *waits)
 
-    def _minute(self, now: int, *, use: Use, beside_bundles: bool) -> int:
-        most = self._per_minute
+    def _minute(self, requests: Sequence[int], now: int, *, use: Use, beside_bundles: bool) -> int:
+        most = self._limits.per_minute
         if beside_bundles and use is not Use.BUNDLE:
             used = len(self._bundles) + self._open_bundles
             most -= max(0, self._bundle_rate(now) - used)
-        return self._window(self._requests, self._minute_ms, most=most, now=now)
+        return self._window(requests, self._minute_ms, most=most, now=now)
 
     def _window(self, sent: Sequence[int], length_ms: int, *, most: int, now: int) -> int:
-        return _wait_in(sent, length_ms, most=most - self._open_requests, now=now)
+        most -= self._open_requests + self._neighbours.used.open_requests
+        return _wait_in(sent, length_ms, most=most, now=now)
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Decide, and say what we use; no thread and no other process decides meanwhile."""
+        with self._lock, self._neighbours.turn(self._used):
+            yield
+
+    def _used(self) -> Used:
+        return Used(
+            requests=self._requests,
+            bundles=self._bundles,
+            open_requests=self._open_requests,
+            open_bundles=self._open_bundles,
+            in_flight=self._in_flight,
+            paused_until=self._paused_until_ms,
+        )
 
     def _bundle_rate(self, now: int) -> int:
         clean = (now - self._halved_at_ms) // (_CLEAN_MINUTES * self._minute_ms)
-        return min(self._bundles_most, self._bundles_now + clean * _RATE_BACK)
+        return min(self._limits.bundles_per_minute, self._bundles_now + clean * _RATE_BACK)
 
     def _forget(self, now: int) -> None:
         for sent in (self._requests, self._bundles):
@@ -281,7 +326,7 @@ class Throttle:
                 del sent[0]
 
     def _note_sent(self, use: Use) -> int:
-        with self._lock:
+        with self._turn():
             counted_ms = self._now() + self._on_the_way_ms
             self._open_requests -= 1
             insort(self._requests, counted_ms)
@@ -291,7 +336,7 @@ class Throttle:
             return counted_ms
 
     def _note_back(self, use: Use, *, counted_ms: int | None) -> None:
-        with self._lock:
+        with self._turn():
             self._in_flight -= 1
             if counted_ms is None:
                 self._open_requests -= 1
@@ -327,16 +372,19 @@ class Throttle:
     def _recall(self, spent: Spent) -> None:
         """Take over the windows of an earlier process.
 
-        It kept them once a second at most, so all it may have sent after that counts as sent.
+        It kept them once a second at most, so all it may have sent after that counts as sent;
+        unless processes of this machine say themselves what they sent.
         """
         now = self._now()
         away = now - self._epoch_ms()
+        with self._turn():
+            known = self._neighbours.seen
         later = spent.kept_at + self._second_ms
-        unseen = 2 * self._per_second + self._in_flight_max
+        unseen = 2 * self._limits.per_second + self._limits.in_flight_max
         requests = sorted((*spent.requests, *[later] * unseen))
-        bundles = sorted((*spent.bundles, *[later] * self._in_flight_max))
-        self._requests = [min(now, away + at) for at in requests]
-        self._bundles = [min(now, away + at) for at in bundles]
+        bundles = sorted((*spent.bundles, *[later] * self._limits.in_flight_max))
+        self._requests = [] if known else [min(now, away + at) for at in requests]
+        self._bundles = [] if known else [min(now, away + at) for at in bundles]
         self._paused_until_ms = min(away + spent.paused_until, now + self._pause_most_ms)
         # One read of this process tries whether more were granted: whoever asked for them sees it.
         self._meter = ReadMeter(
@@ -346,6 +394,10 @@ class Throttle:
 
     def _epoch_ms(self) -> int:
         return int(self._world.clock.now().timestamp() * 1000)
+
+
+def _merged(ours: Sequence[int], others: Sequence[int]) -> Sequence[int]:
+    return sorted((*ours, *others)) if others else ours
 
 
 def _nothing() -> None:

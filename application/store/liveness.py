@@ -2,6 +2,8 @@
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 if sys.platform == "win32":
@@ -25,7 +27,7 @@ class Liveness:
         """Lock the file of a lease until this process ends or lets it go."""
         make_folder(self._folder)
         descriptor = os.open(self._path(name), os.O_CREAT | os.O_RDWR, 0o600)
-        if not _locked(descriptor):
+        if not try_lock(descriptor):
             os.close(descriptor)
             raise AssertionError(name)  # a lease id never repeats
         self._held[name] = descriptor
@@ -47,7 +49,7 @@ class Liveness:
             descriptor = os.open(self._path(name), os.O_RDWR)
         except OSError:
             return False
-        free = _locked(descriptor)
+        free = try_lock(descriptor)
         # The file stays, so that whoever asks next gets the same answer.
         os.close(descriptor)
         return free
@@ -72,7 +74,7 @@ class FileLock:
         if self._descriptor is not None:
             return True
         descriptor = os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600)
-        if not _locked(descriptor):
+        if not try_lock(descriptor):
             os.close(descriptor)
             return False
         self._descriptor = descriptor
@@ -85,6 +87,24 @@ class FileLock:
             self._descriptor = None
 
 
+@contextmanager
+def locked_in_turn(path: Path) -> Iterator[None]:
+    """Hold a file's lock; whoever holds it now is waited for, so hold it for moments only.
+
+    Raises:
+        OSError: The file cannot be opened or locked.
+    """
+    descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
+    try:
+        if sys.platform == "win32":
+            msvcrt.locking(descriptor, msvcrt.LK_LOCK, 1)
+        else:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
 def make_folder(folder: Path) -> None:
     """Make a folder, and the missing ones above it, that only this user can enter."""
     missing = [one for one in (folder, *folder.parents) if not one.exists()]
@@ -92,7 +112,7 @@ def make_folder(folder: Path) -> None:
         one.mkdir(mode=0o700, exist_ok=True)
 
 
-def _locked(descriptor: int) -> bool:
+def try_lock(descriptor: int) -> bool:
     """Return whether the lock was ours to take."""
     try:
         if sys.platform == "win32":

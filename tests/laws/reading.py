@@ -14,6 +14,7 @@ PRODUCT = ("application", "qbo_simulator", "tools")
 ELSEWHERE = frozenset(
     {"__pycache__", "backups", "build", "demo", "dist", "logs", "node_modules", "var"}
 )
+OUTPUT = "proof"  # a folder of that name at the top; tests have one too
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
@@ -49,6 +50,8 @@ def everything() -> Iterator[Source]:
     for path in sorted(ROOT.rglob("*")):
         parts = path.relative_to(ROOT).parts
         if any(part in ELSEWHERE or part.endswith(".egg-info") for part in parts):
+            continue
+        if parts[0] == OUTPUT:
             continue
         if any(part.startswith(".") and part != ".ci" for part in parts[:-1]):
             continue

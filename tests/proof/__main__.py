@@ -61,12 +61,7 @@ def say(text: str) -> None:
 
 def main() -> int:
     """Return 0 when nothing was found, else 1."""
-    asked = argparse.ArgumentParser(prog="python -m tests.proof")
-    asked.add_argument("--fast", action="store_true", help="the form for every change")
-    asked.add_argument("--seed", type=int, default=0, help="the first seed")
-    asked.add_argument("--only", default="", help="parts whose name begins so")
-    asked.add_argument("--tried", action="store_true", help="which tests it runs too; no more")
-    words = asked.parse_args()
+    words = _words()
     if words.tried:
         say(" ".join(tried_in_full()))
         return 0
@@ -101,6 +96,15 @@ def main() -> int:
     (FOLDER / "page.txt").write_text(text, encoding="utf-8")
     say("\n" + text)
     return 1 if failed else 0
+
+
+def _words() -> argparse.Namespace:
+    asked = argparse.ArgumentParser(prog="python -m tests.proof")
+    asked.add_argument("--fast", action="store_true", help="the form for every change")
+    asked.add_argument("--seed", type=int, default=0, help="the first seed")
+    asked.add_argument("--only", default="", help="parts whose name begins so")
+    asked.add_argument("--tried", action="store_true", help="which tests it runs too; no more")
+    return asked.parse_args()
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from functools import partial
 import pytest
 
 from application.catalogue import RateLimited
-from application.quickbooks.throttle import Permit, Spent, Throttle, Use
+from application.quickbooks.throttle import Limits, Permit, Spent, Throttle, Use
 from application.world import Clock, World
 
 MORNING = datetime(2026, 1, 15, 7, tzinfo=UTC)
@@ -39,7 +39,7 @@ def stored(spent: Spent) -> Spent:
 
 
 def limiter(clock: Clock, *, in_flight_max: int = 10) -> Throttle:
-    return Throttle(world=World(clock=clock), in_flight_max=in_flight_max)
+    return Throttle(world=World(clock=clock), limits=Limits(in_flight_max=in_flight_max))
 
 
 def most_in(instants: Sequence[int], *, window_ms: int) -> int:
@@ -141,7 +141,8 @@ class TestInFlight:
         assert throttle.in_flight == 3
 
     def test_is_counted_over_every_thread(self) -> None:
-        throttle = Throttle(world=World(), per_second=10_000, per_minute=10_000, in_flight_max=4)
+        limits = Limits(per_second=10_000, per_minute=10_000, in_flight_max=4)
+        throttle = Throttle(world=World(), limits=limits)
         most: list[int] = []
 
         def work() -> None:

@@ -1,7 +1,6 @@
 """What goes on in a world: MIS rows, processes and their verbs, people, and the tidying up."""
 
 import sqlite3
-from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -15,12 +14,12 @@ from qbo_simulator.company import REALM_ID
 from qbo_simulator.seeding import edited, seeded
 from tests.simulation.ground import HELD, START, Installation
 from tests.simulation.profiles import CLOSED, DAY, HOUR, MINUTE, SECOND
+from tests.simulation.verbs import Verb, driving, retrying, sending
 from tests.simulation.world import SimulatedWorld
 
 FIRST = 101
 TIDY = "tidy"
 PERSON_RETRIES = (0, 2, 5)  # rounds of the tidying in which a person tries the failed again
-Verb = Callable[[Installation], None]
 PAYERS = ("25/00411/BBA", "24/01207/BIT", "23/00086/LLB")
 NAMES = (("Uwase", "Aline"), ("Mugisha", "Eric"), ("Keza", "Diane"))
 RESTARTS_MOST = 6
@@ -322,12 +321,12 @@ class Life:
             self._reconnect(services)
         tag = services.company.realm_tag() or ""
         for run in services.runs.resting(tag):  # what a server would go on with
-            self._tried(_driving(run.id, caller=self._impatient(services)), services)
-        self._tried(_sending(caller=caller), services)
+            self._tried(driving(run.id, caller=self._impatient(services)), services)
+        self._tried(sending(caller=caller), services)
         failed = [number for number, status in self._statuses().items() if status == 2]
         if failed and turn in PERSON_RETRIES:
             self.person_retried = True
-            self._tried(_retrying(failed, caller=caller), services)
+            self._tried(retrying(failed, caller=caller), services)
 
     @staticmethod
     def _impatient(services: Installation) -> Caller:
@@ -381,27 +380,6 @@ class Life:
             return dict(
                 mis.execute("SELECT id, QuickBk_Status FROM tbl_imvoice WHERE id < ?", (HELD[0],))
             )
-
-
-def _driving(run_id: int, *, caller: Caller) -> Verb:
-    def drive(services: Installation) -> None:
-        services.sync.drive(run_id, caller=caller)
-
-    return drive
-
-
-def _sending(*, caller: Caller) -> Verb:
-    def send(services: Installation) -> None:
-        services.sync.all(caller=caller)
-
-    return send
-
-
-def _retrying(failed: Sequence[int], *, caller: Caller) -> Verb:
-    def retry(services: Installation) -> None:
-        services.sync.retry(failed, caller=caller)
-
-    return retry
 
 
 def _insert(mis: sqlite3.Connection, row: Row) -> None:
