@@ -97,8 +97,14 @@ def problems(scene: Scene) -> list[Found]:
     found += _edges(scene, books)
     found += _sends(scene, books)
     found += _bundles(scene, books)
-    found += _ends(scene, books)
+    found += _ends(scene, books, live=live)
     return found
+
+
+def _told_double(scene: Scene, books: _Books, *, invoice_id: int, live: Sequence[Document]) -> bool:
+    """Return whether no fence of QuickBooks stood and the second document was found and told."""
+    conflict = books.causes.get(invoice_id) == "document_conflict"
+    return not scene.fenced and len(live) > 1 and conflict
 
 
 def _alone(scene: Scene, live: Mapping[str, Sequence[Document]]) -> Iterable[Found]:
@@ -142,6 +148,7 @@ def _reasons(
         ours = want.kind not in {"taken", "legacy"} and number not in scene.people
         said = books.actions.get(number, ())
         known = "invoice.confirmed" in said or "invoice.source_gone" in said or want.touched
+        known = known or _told_double(scene, books, invoice_id=invoice_id, live=ones)
         if ours and ones and not known and not scene.past_lost:
             yield "I3", f"{number} stands in QuickBooks and nobody confirmed it"
 
@@ -229,7 +236,9 @@ def _bundles(scene: Scene, books: _Books) -> Iterable[Found]:
             yield "I9", f"bundle {sent.request_id} was never written down"
 
 
-def _ends(scene: Scene, books: _Books) -> Iterable[Found]:
+def _ends(
+    scene: Scene, books: _Books, *, live: Mapping[str, Sequence[Document]]
+) -> Iterable[Found]:
     """With the faults over, everything came to an end, and each valid invoice to its place."""
     for text in scene.unfinished:
         yield "I24", text
@@ -241,7 +250,11 @@ def _ends(scene: Scene, books: _Books) -> Iterable[Found]:
             yield "I5", f"{invoice_id} is in progress for ever"
         if want is None:
             continue
-        excused = want.touched or f"MIS-{invoice_id}" in scene.people or not scene.numbers_kept
+        number = f"MIS-{invoice_id}"
+        excused = want.touched or number in scene.people or not scene.numbers_kept
+        excused = excused or _told_double(
+            scene, books, invoice_id=invoice_id, live=live.get(number, ())
+        )
         if want.kind in {"plain", "stranger"} and status != 1 and not excused:
             yield "I8", f"{invoice_id} is {status}: {books.causes.get(invoice_id)}"
         if want.kind == "invalid" and status != 2 and not excused:
