@@ -217,7 +217,9 @@ class Workshop:
             return None
         world = self._rooms.world
         name = world.chance.ulid(at=world.clock.now())
-        notices = Notices(self._rooms.place.locks, subject=self._windows, name=name)
+        notices = Notices(
+            self._rooms.place.locks, subject=self._windows, name=name, nap=world.clock.sleep_ms
+        )
         self._rooms.things.callback(notices.close)
         return notices
 

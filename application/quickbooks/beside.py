@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, suppre
 from dataclasses import dataclass, fields, replace
 from typing import Any, Final, Protocol
 
+_STALE: Final = 10  # times a living process could have said something, and said nothing
 _AHEAD_MS: Final = 1_000  # an instant further ahead was written before the machine last began
 
 
@@ -19,6 +20,7 @@ class Used:
         open_bundles: Bundles among them.
         in_flight: Requests being sent or answered.
         paused_until: The end of a rest QuickBooks asked for.
+        at: When this was so.
     """
 
     requests: Sequence[int] = ()
@@ -27,6 +29,7 @@ class Used:
     open_bundles: int = 0
     in_flight: int = 0
     paused_until: int = 0
+    at: int = 0
 
     def written(self) -> dict[str, object]:
         """Return it as others read it."""
@@ -83,15 +86,18 @@ class Neighbours:
         self._now = now
         self._minute_ms = minute_ms
         self._pause_most_ms = pause_most_ms
+        self._fresh_ms = max(1, minute_ms // 60)
+        self._said_at = 0
         self.used = Used()
         self.seen = False  # whether any other process sent in the last minute
 
     @contextmanager
-    def turn(self, ours: Callable[[], Used] | None = None) -> Iterator[None]:
+    def turn(self, ours: Callable[[], Used], *, changes: bool = True) -> Iterator[None]:
         """Look at what others use, let the caller decide, and say what we use then.
 
         Args:
-            ours: What we use once the caller is done; None where that has not changed.
+            ours: What we use once the caller is done.
+            changes: Whether the caller may have changed that; else it is only kept fresh.
         """
         if self._beside is None:
             yield
@@ -102,16 +108,18 @@ class Neighbours:
                 turn.enter_context(self._beside.turn())
                 self.used = self._added_up(self._beside)
             except OSError:
-                # A full or foreign disk: each process keeps the limits by itself then, and
-                # QuickBooks says 429 where that is too much for all of them together.
+                # A full or foreign disk, or somebody who stopped in the middle of his turn: each
+                # process keeps the limits by itself then, and QuickBooks says 429 where that is
+                # too much for all of them together.
                 beside, self.used = None, Used()
             yield
-            if beside is not None and ours is not None:
+            if beside is not None and (changes or self._now() - self._said_at >= self._fresh_ms):
+                self._said_at = self._now()
                 with suppress(OSError):  # as above
                     beside.put(ours().written())
 
     def _added_up(self, beside: Beside) -> Used:
-        """Add up the notes; of a process that died, only what it sent counts."""
+        """Add up the notes; of a process that died or froze, only what it sent counts."""
         now, each = self._now(), []
         for note in beside.others():
             used = Used(**note.says)
@@ -120,13 +128,13 @@ class Neighbours:
                 bundles=self._recent(used.bundles, now=now),
                 paused_until=min(used.paused_until, now + self._pause_most_ms),
             )
-            if note.alive:
+            if note.alive and now - used.at < _STALE * self._fresh_ms:
                 each.append(replace(used, requests=sent.requests, bundles=sent.bundles))
-            elif sent.requests or sent.paused_until > now:
+            elif note.alive or sent.requests or sent.paused_until > now:
                 each.append(sent)
             else:
                 beside.forget(note)
-        self.seen = bool(each)
+        self.seen = any(one.requests or one.in_flight for one in each)
         return Used(
             requests=sorted(at for one in each for at in one.requests),
             bundles=sorted(at for one in each for at in one.bundles),

@@ -195,7 +195,7 @@ class Throttle:
             use: What the permit is for.
             beside_bundles: Leave the bundles their share of the minute.
         """
-        with self._lock, self._neighbours.turn():
+        with self._lock, self._neighbours.turn(self._used, changes=False):
             return self._wait_ms(use, beside_bundles=beside_bundles)
 
     def take(self, use: Use, *, beside_bundles: bool = False) -> Permit | None:
@@ -314,6 +314,7 @@ class Throttle:
             open_bundles=self._open_bundles,
             in_flight=self._in_flight,
             paused_until=self._paused_until_ms,
+            at=self._now(),
         )
 
     def _bundle_rate(self, now: int) -> int:

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -88,18 +88,25 @@ class FileLock:
 
 
 @contextmanager
-def locked_in_turn(path: Path) -> Iterator[None]:
+def locked_in_turn(path: Path, *, patience_ms: int, nap: Callable[[int], None]) -> Iterator[None]:
     """Hold a file's lock; whoever holds it now is waited for, so hold it for moments only.
 
+    Args:
+        path: The file.
+        patience_ms: How long to wait; whoever has it longer was stopped in between.
+        nap: Sleeps so many milliseconds.
+
     Raises:
-        OSError: The file cannot be opened or locked.
+        OSError: The file cannot be opened, or it stays locked.
     """
     descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
     try:
-        if sys.platform == "win32":
-            msvcrt.locking(descriptor, msvcrt.LK_LOCK, 1)
-        else:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        for waited_ms in range(patience_ms):
+            if try_lock(descriptor):
+                break
+            if waited_ms + 1 == patience_ms:
+                raise TimeoutError(str(path))
+            nap(1)
         yield
     finally:
         os.close(descriptor)

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any, Final
 from application.store.liveness import locked_in_turn, make_folder, try_lock
 
 SUFFIX: Final = ".note"
+PATIENCE_MS: Final = 100  # a turn lasts a fraction of one
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +32,13 @@ class Notices:
         folder: Where the notes are; the same for every process of this machine.
         subject: What they are about: letters, digits and points.
         name: Ours; never used before.
+        nap: Sleeps so many milliseconds.
     """
 
-    def __init__(self, folder: Path, *, subject: str, name: str) -> None:
+    def __init__(
+        self, folder: Path, *, subject: str, name: str, nap: Callable[[int], None]
+    ) -> None:
+        self._nap = nap
         self._folder = folder
         self._subject = subject
         self._ours = f"{subject}.{name}{SUFFIX}"
@@ -44,10 +49,11 @@ class Notices:
         """Let no other process of this machine read or write these notes meanwhile.
 
         Raises:
-            OSError: The folder cannot be used.
+            OSError: The folder cannot be used, or somebody does not end his turn.
         """
         make_folder(self._folder)
-        with locked_in_turn(self._folder / f"{self._subject}.turn"):
+        path = self._folder / f"{self._subject}.turn"
+        with locked_in_turn(path, patience_ms=PATIENCE_MS, nap=self._nap):
             yield
 
     def put(self, note: Mapping[str, object]) -> None:

@@ -50,6 +50,30 @@ class TestSeveralProcesses:
 
         assert taken == [True, True, False]
 
+    def test_wait_for_no_one_who_froze(self, tmp_path: Path) -> None:
+        clock = JumpingClock()
+        frozen, second = (beside(tmp_path, clock, name=name) for name in "ab")
+        for _ in range(10):
+            send_one(frozen)
+
+        clock.sleep_ms(5_000)
+        held_back = second.wait_ms(Use.SINGLE)
+        clock.sleep_ms(10_000)
+
+        assert (held_back > 0, second.wait_ms(Use.SINGLE)) == (True, 0)
+
+    def test_who_wait_for_an_answer_still_count(self, tmp_path: Path) -> None:
+        clock = JumpingClock()
+        patient, second = (beside(tmp_path, clock, name=name) for name in "ab")
+        for _ in range(10):
+            send_one(patient)
+
+        for _ in range(60):
+            clock.sleep_ms(1_000)
+            patient.wait_ms(Use.SINGLE)  # as whoever waits for an answer does all the time
+
+        assert second.wait_ms(Use.SINGLE) > 0
+
     def test_rest_together(self, tmp_path: Path) -> None:
         clock = JumpingClock()
         first, second = (beside(tmp_path, clock, name=name) for name in "ab")
@@ -60,7 +84,7 @@ class TestSeveralProcesses:
 
     def test_count_what_a_dead_one_sent_and_not_what_it_had_under_way(self, tmp_path: Path) -> None:
         clock = JumpingClock()
-        notices = Notices(tmp_path, subject="windows.s1", name="dead")
+        notices = notices_in(tmp_path, clock, name="dead")
         dead = Throttle(world=World(clock=clock), beside=notices)
         for _ in range(10):
             send_one(dead)
@@ -78,7 +102,7 @@ class TestSeveralProcesses:
     def test_need_no_guess_at_what_an_earlier_one_sent(self, tmp_path: Path) -> None:
         kept: list[Spent] = []
         clock = JumpingClock()
-        notices = Notices(tmp_path, subject="windows.s1", name="first")
+        notices = notices_in(tmp_path, clock, name="first")
         first = Throttle(world=World(clock=clock), remember=kept.append, beside=notices)
         go(first, clock, use=Use.SINGLE)
         notices.close()
@@ -86,7 +110,7 @@ class TestSeveralProcesses:
         second = Throttle(
             world=World(clock=clock),
             recall=lambda: stored(kept[-1]),
-            beside=Notices(tmp_path, subject="windows.s1", name="second"),
+            beside=notices_in(tmp_path, clock, name="second"),
         )
 
         assert second.wait_ms(Use.SINGLE) == 0
@@ -108,5 +132,8 @@ def send_one(throttle: Throttle) -> None:
 
 
 def beside(folder: Path, clock: Clock, *, name: str) -> Throttle:
-    notices = Notices(folder, subject="windows.s1", name=name)
-    return Throttle(world=World(clock=clock), beside=notices)
+    return Throttle(world=World(clock=clock), beside=notices_in(folder, clock, name=name))
+
+
+def notices_in(folder: Path, clock: Clock, *, name: str) -> Notices:
+    return Notices(folder, subject="windows.s1", name=name, nap=clock.sleep_ms)

@@ -16,7 +16,7 @@ WRITER = """
 import sys, time
 from pathlib import Path
 from application.store.notices import Notices
-notes = Notices(Path(sys.argv[1]), subject="windows.s1", name="other")
+notes = Notices(Path(sys.argv[1]), subject="windows.s1", name="other", nap=lambda ms: None)
 with notes.turn():
     notes.put({"requests": [1, 2]})
 print("written", flush=True)
@@ -25,7 +25,7 @@ time.sleep(60)
 
 
 def ours(folder: Path, *, subject: str = "windows.s1", name: str = "ours") -> Notices:
-    return Notices(folder, subject=subject, name=name)
+    return Notices(folder, subject=subject, name=name, nap=lambda _: None)
 
 
 class TestNotices:
@@ -91,6 +91,14 @@ class TestNotices:
         with mine.turn():
             mine.forget(mine.others()[0])
             assert len(mine.others()) == 1
+
+    def test_wait_for_no_one_who_does_not_end_his_turn(self, tmp_path: Path) -> None:
+        first, second = ours(tmp_path, name="a"), ours(tmp_path, name="b")
+
+        with first.turn(), pytest.raises(TimeoutError), second.turn():
+            pass
+        with second.turn():
+            pass
 
     def test_in_a_folder_that_cannot_be_used_raise(self, tmp_path: Path) -> None:
         (tmp_path / "file").touch()
