@@ -45,6 +45,8 @@ _LOCK_WAIT_S = 5
 _CONNECT_S = 10
 _STATEMENT_S = 60
 _DETAIL = 200
+_BEGIN = "BEGIN"
+_BEGIN_WRITING = "BEGIN IMMEDIATE"
 _SQLITE_PASSING = frozenset({5, 6})  # SQLITE_BUSY, SQLITE_LOCKED
 _MYSQL_PASSING = frozenset({1205, 1213, 1020})  # lock wait, deadlock, row changed since read
 _POSTGRES_PASSING = frozenset({"40001", "40P01", "55P03"})  # serialization, deadlock, lock wait
@@ -135,6 +137,7 @@ class Store:
         """
         try:
             with self._turn(needed=self._queues_reads), self._engine.connect() as connection:
+                _begin(connection, _BEGIN)
                 yield connection
         except SQLAlchemyError as wrong:
             raise StoreUnavailable(detail=_detail(wrong)) from wrong
@@ -187,11 +190,10 @@ class Store:
     def _once(self, work: Callable[[Connection], T]) -> T:
         committing = False
         try:
-            with self._engine.connect() as plain:
-                connection = plain.execution_options(feebridge_writes=True)
-                with connection.begin():
-                    result = work(connection)
-                    committing = True
+            with self._engine.connect() as connection, connection.begin():
+                _begin(connection, _BEGIN_WRITING)
+                result = work(connection)
+                committing = True
         except IntegrityError as clash:
             raise Clash(_detail(clash)) from clash
         except DBAPIError as wrong:
@@ -312,7 +314,6 @@ def _engine_for(address: URL) -> Engine:
     if kind == "sqlite":
         engine = _sqlite_engine(address)
         event.listen(engine, "connect", _tune_sqlite)
-        event.listen(engine, "begin", _begin_sqlite)
         return engine
     if kind == "mysql":
         arguments: dict[str, object] = {
@@ -362,9 +363,14 @@ def _tune_sqlite(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
     cursor.close()
 
 
-def _begin_sqlite(connection: Connection) -> None:
-    writes = connection.get_execution_options().get("feebridge_writes", False)
-    asked = "BEGIN IMMEDIATE" if writes else "BEGIN"
+def _begin(connection: Connection, asked: str) -> None:
+    """Begin on SQLite, saying whether to write; servers begin with the first statement.
+
+    By hand rather than on SQLAlchemy's event of that name: an engine anybody listens to tells of
+    every statement, which takes longer than most of our statements do.
+    """
+    if connection.dialect.name != "sqlite":
+        return
     errors = connection.dialect.loaded_dbapi.Error
     # Straight to the driver: half of all statements are this one.
     link: Any = connection.connection.driver_connection
@@ -423,12 +429,11 @@ def _upgrade(engine: Engine) -> None:
     )
     config.set_main_option("path_separator", "os")
     try:
-        with engine.connect() as plain:
-            connection = plain.execution_options(feebridge_writes=True)
-            with connection.begin():
-                _hold_everybody(connection)
-                config.attributes["connection"] = connection
-                command.upgrade(config, "head")
+        with engine.connect() as connection, connection.begin():
+            _begin(connection, _BEGIN_WRITING)
+            _hold_everybody(connection)
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
     except SQLAlchemyError as wrong:
         raise StoreUnavailable(detail=_detail(wrong)) from wrong
 
