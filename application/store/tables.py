@@ -98,7 +98,6 @@ class Store:
         # the threads queue up here instead. One token goes round: whoever holds it may write.
         self._turns: SimpleQueue[None] = SimpleQueue()
         self._turns.put(None)
-        self._prepared: dict[Callable[[Store], Select[Any]], Select[Any]] = {}
         self._queues_writes = self.dialect == "sqlite"
         self._queues_reads = self._queues_writes and folder is None  # memory has one connection
 
@@ -149,23 +148,9 @@ class Store:
         found: datetime = connection.execute(_moment_in(self.dialect)).scalar_one()
         return found
 
-    def clock(self) -> ColumnElement[datetime]:
-        """Return the database's clock for use in a statement.
-
-        A SQLite file has no clock but that of the machine, which is the one we were given.
-        """
-        if not has_clock(self.dialect):
-            return bindparam("now", type_=Instant(), callable_=self._world.clock.now, unique=True)
-        return clock_in(self.dialect)
-
-    def prepared(self, build: "Callable[[Store], Select[Any]]") -> Select[Any]:
-        """Return a query that is built once and then only given its values.
-
-        Building one takes longer than asking it, and a few are asked for every invoice.
-        """
-        if build not in self._prepared:
-            self._prepared[build] = build(self)
-        return self._prepared[build]
+    def present(self) -> dict[str, datetime]:
+        """Return what a statement that holds `present_in` is given; nothing where it needs none."""
+        return {} if has_clock(self.dialect) else {"now": self._world.clock.now()}
 
     def now(self) -> datetime:
         """Return the database's clock."""
@@ -216,6 +201,14 @@ def has_clock(dialect: str) -> bool:
 def clock_in(dialect: str) -> ColumnElement[datetime]:
     """Return a database's own clock for use in a statement."""
     return type_coerce(literal_column(_CLOCKS[dialect], BigInteger()), Instant())
+
+
+def present_in(dialect: str) -> ColumnElement[datetime]:
+    """Return the present for use in a statement that is built once; `Store.present` goes with it.
+
+    A SQLite file has no clock but that of the machine, which is the one we were given.
+    """
+    return clock_in(dialect) if has_clock(dialect) else bindparam("now", type_=Instant())
 
 
 @cache
