@@ -92,6 +92,28 @@ _HELPFUL: Final = (
         ("quickbk_status", "dept", "credit"),
     ),
 )
+# Asked for together, because every run asks for all of them and a file answers in one go.
+_COLUMNS_IN_FILE: Final = sql.text(
+    "SELECT t.name, c.name, c.type, NULL,"  # noqa: S608 - the names are those above
+    ' CASE c."notnull" WHEN 0 THEN c.pk = 0 ELSE 0 END, c.pk = 1 FROM ('
+    + " UNION ALL ".join(f"SELECT '{table}' AS name" for table in NEEDED)
+    + ") t JOIN pragma_table_info(t.name) c"
+)
+_COLUMNS: Final = sql.text(
+    "SELECT :t, column_name, data_type, character_maximum_length, is_nullable = 'YES',"
+    " column_key IN ('PRI', 'UNI') FROM information_schema.columns"
+    " WHERE table_schema = DATABASE() AND table_name = :t"
+)
+_INDEXED_IN_FILE: Final = sql.text(
+    "SELECT t.name, i.name, c.name FROM sqlite_master t JOIN pragma_index_list(t.name) i"
+    " JOIN pragma_index_info(i.name) c WHERE t.type = 'table' ORDER BY 1, 2, c.seqno"
+)
+_INDEXED: Final = sql.text(
+    "SELECT table_name, index_name, column_name FROM information_schema.statistics"
+    " WHERE table_schema = DATABASE() ORDER BY 1, 2, seq_in_index"
+)
+_VERSION_OF_FILE: Final = sql.text("SELECT sqlite_version()")
+_VERSION: Final = sql.text("SELECT VERSION()")
 
 
 @dataclass(frozen=True, slots=True)
@@ -312,15 +334,9 @@ class Inspection:
 
     def _indexed(self) -> dict[str, list[tuple[str, ...]]]:
         """Return the columns of each index, by table."""
-        asked = (
-            "SELECT t.name, i.name, c.name FROM sqlite_master t JOIN pragma_index_list(t.name) i"
-            " JOIN pragma_index_info(i.name) c WHERE t.type = 'table' ORDER BY 1, 2, c.seqno"
-            if self._sqlite
-            else "SELECT table_name, index_name, column_name FROM information_schema.statistics"
-            " WHERE table_schema = DATABASE() ORDER BY 1, 2, seq_in_index"
-        )
+        asked = _INDEXED_IN_FILE if self._sqlite else _INDEXED
         columns: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
-        for row in self._mis.reading(lambda link: link.execute(sql.text(asked)).all()):
+        for row in self._mis.reading(lambda link: link.execute(asked).all()):
             table, index, column = (text(one) or "" for one in row)
             columns[table, index].append(column.lower())
         found: defaultdict[str, list[tuple[str, ...]]] = defaultdict(list)
@@ -331,8 +347,8 @@ class Inspection:
     # -- the database's own catalogue -----------------------------------------------------------
 
     def _version(self) -> str:
-        asked = "SELECT sqlite_version()" if self._sqlite else "SELECT VERSION()"
-        told = self._mis.reading(lambda link: link.scalar(sql.text(asked)))
+        asked = _VERSION_OF_FILE if self._sqlite else _VERSION
+        told = self._mis.reading(lambda link: link.scalar(asked))
         return f"SQLite {told}" if self._sqlite else str(told)
 
     def _grant(self, table: str) -> str:
@@ -347,24 +363,18 @@ class Inspection:
 
     def _seen(self, table: str) -> dict[str, _Column]:
         if table not in self._tables:
-            self._tables[table] = self._described(table)
+            self._tables |= self._described(table)
         return self._tables[table]
 
-    def _described(self, table: str) -> dict[str, _Column]:
-        if self._sqlite:
-            asked = sql.text(
-                'SELECT name, type, NULL, CASE "notnull" WHEN 0 THEN pk = 0 ELSE 0 END, pk = 1'
-                " FROM pragma_table_info(:t)"
-            )
-        else:
-            asked = sql.text(
-                "SELECT column_name, data_type, character_maximum_length, is_nullable = 'YES',"
-                " column_key IN ('PRI', 'UNI') FROM information_schema.columns"
-                " WHERE table_schema = DATABASE() AND table_name = :t"
-            )
-        rows = self._mis.reading(lambda link: link.execute(asked, {"t": table}).all())
-        columns = (_column(tuple(row)) for row in rows)
-        return {column.name: column for column in columns}
+    def _described(self, table: str) -> dict[str, dict[str, _Column]]:
+        """Return the columns of a table, on SQLite those of every table we need."""
+        tables = [*NEEDED] if self._sqlite else [table]
+        found: dict[str, dict[str, _Column]] = {each: {} for each in tables}
+        asked = _COLUMNS_IN_FILE if self._sqlite else _COLUMNS
+        for row in self._mis.reading(lambda link: link.execute(asked, {"t": table}).all()):
+            column = _column(tuple(row)[1:])
+            found[text(row[0]) or ""][column.name] = column
+        return found
 
 
 def _column(row: Sequence[Any]) -> _Column:

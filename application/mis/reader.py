@@ -4,7 +4,6 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cached_property
-from itertools import chain
 from typing import Any
 
 import sqlalchemy as sql
@@ -12,6 +11,20 @@ import sqlalchemy as sql
 from application.invoices.model import AmountRule, Fee, MisInvoice, Status, Student
 from application.mis.inspection import Inspection
 from application.mis.payers import payers_of
+from application.mis.questions import (
+    FEES_OF,
+    HIGHEST,
+    STANDING,
+    WAITS,
+    WAITS_EACH,
+    claimed_rows,
+    columns_in,
+    how_many_wait,
+    page_of,
+    scope_from,
+    three_columns,
+    whole_rows,
+)
 from application.mis.rows import (
     NOTHING,
     CheckLine,
@@ -29,7 +42,7 @@ from application.mis.rows import (
     status_number,
     text,
 )
-from application.mis.tables import APPLICANTS, FEES, INVOICES, STUDENTS, Mis
+from application.mis.tables import APPLICANTS, INVOICES, STUDENTS, Mis
 
 __all__ = [
     "CheckLine",
@@ -45,22 +58,7 @@ __all__ = [
 PAGE = 500
 AMOUNT_MOST = "9999999999.99"
 AMOUNT_MOST_CENTS = "999999999999"
-WIDE_PLACES = 10
-# A former time is given back as it was, with its fraction of a second.
-EXACT_TIME = 26
-_id = INVOICES.c["id"]
-_status = INVOICES.c["QuickBk_Status"]
-_IDS: sql.BindParameter[Any] = sql.bindparam("ids", expanding=True)
-_FEES_OF = sql.select(*FEES.c).where(FEES.c["id"].in_(_IDS))
-_WAIT_EACH = (_status.is_(None), _status == int(Status.NOT_SYNCED))
-_WAITS = sql.or_(_status.is_(None), _status == int(Status.NOT_SYNCED))
-_STANDING = {
-    Status.NOT_SYNCED: _WAITS,
-    Status.SYNCED: _status == int(Status.SYNCED),
-    Status.IN_PROGRESS: _status == int(Status.IN_PROGRESS),
-    # A status nobody knows counts as failed.
-    Status.FAILED: _status.not_in([int(one) for one in Status if one is not Status.FAILED]),
-}
+_id, _status = INVOICES.c["id"], INVOICES.c["QuickBk_Status"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +86,7 @@ class MisReader:
     def __init__(self, mis: Mis, *, invoices_from: date | None) -> None:
         self._mis = mis
         self._from = invoices_from
+        self._inspected: Inspection | None = None
 
     # -- counts ---------------------------------------------------------------------------------
 
@@ -130,13 +129,12 @@ class MisReader:
 
     def how_many_wait(self) -> int:
         """Return how many invoices in scope are not synced."""
-        asked = sql.select(sql.func.count()).select_from(INVOICES).where(_WAITS, *self._scope)
+        asked = how_many_wait(self._mis.dialect, self._from)
         return int(self._mis.reading(lambda link: link.scalar(asked)) or 0)
 
     def highest_id(self) -> int:
         """Return the highest id there is, or 0."""
-        asked = sql.select(sql.func.max(_id))
-        return int(self._mis.reading(lambda link: link.scalar(asked)) or 0)
+        return int(self._mis.reading(lambda link: link.scalar(HIGHEST)) or 0)
 
     def exists(self, invoice_id: int) -> bool:
         """Return whether the MIS has such a row, in scope or not."""
@@ -153,42 +151,29 @@ class MisReader:
             limit: How many at most.
             upto: Highest id to return.
         """
-        below = () if upto is None else (upto >= _id,)
-        if not self._status_indexed:
-            return self._ids(_WAITS, *below, *self._scope, after=after, limit=limit)
         # One status each: `0 or NULL` in one question would be read along the primary key, past
         # everything that is synced already.
-        found = [
-            self._ids(one, *below, *self._scope, after=after, limit=limit) for one in _WAIT_EACH
-        ]
-        return sorted(chain.from_iterable(found))[:limit]
+        which = WAITS_EACH if self._status_indexed else ("waits",)
+        return sorted(self._ids(*which, after=after, limit=limit, upto=upto))[:limit]
 
     def failed(self, *, after: int, limit: int) -> list[int]:
         """Return the next ids in scope with status 2."""
-        asked = _status == int(Status.FAILED)
-        return self._ids(asked, *self._scope, after=after, limit=limit)
+        return self._ids("failed", after=after, limit=limit)
 
     def synced(self, *, after: int, limit: int) -> list[int]:
         """Return the next ids in scope with status 1."""
-        asked = _status == int(Status.SYNCED)
-        return self._ids(asked, *self._scope, after=after, limit=limit)
+        return self._ids("synced", after=after, limit=limit)
 
     def in_progress(self, *, after: int, limit: int) -> list[ClaimedRow]:
         """Return the next rows with status 3, in scope or not: every claim must end."""
-        pushed = self._mis.dialect.text(INVOICES.c["pushed_date"])
-        asked = (
-            sql.select(_id, INVOICES.c["pushed_by"], pushed.label("pushed_date"))
-            .where(_status == int(Status.IN_PROGRESS), _id > after)
-            .order_by(_id)
-            .limit(limit)
-        )
+        asked = claimed_rows(self._mis.dialect)
         return [
             ClaimedRow(
                 id=int(row["id"]),
                 token=text(row["pushed_by"]),
                 pushed_at=instant(text(row["pushed_date"])),
             )
-            for row in self._rows(asked)
+            for row in self._rows(asked, after=after, most=limit)
         ]
 
     # -- rows -----------------------------------------------------------------------------------
@@ -197,7 +182,8 @@ class MisReader:
         """Return these rows in order of id; one that is gone is left out."""
         found: list[MisInvoice] = []
         for page in _pages(ids):
-            rows = self._rows(self._whole_rows, ids=page)
+            asked = whole_rows(self._mis.dialect, numbered=self._numbered)
+            rows = self._rows(asked, ids=page)
             found += [invoice_of(row, kinds=self._kinds) for row in rows]
         return found
 
@@ -212,7 +198,7 @@ class MisReader:
                     pushed_by=text(row["pushed_by"]),
                     pushed_date_text=text(row["pushed_date"]),
                 )
-                for row in self._rows(self._three_columns, ids=page)
+                for row in self._rows(three_columns(self._mis.dialect), ids=page)
             ]
         return found
 
@@ -224,7 +210,7 @@ class MisReader:
         """Return these fee categories by id; one that does not exist is left out."""
         found: dict[int, Fee] = {}
         for page in _pages(ids):
-            for row in self._rows(_FEES_OF, ids=page):
+            for row in self._rows(FEES_OF, ids=page):
                 fee = Fee(int(row["id"]), text(row["name"]) or "", text(row["description"]))
                 found.setdefault(fee.id, fee)
         return found
@@ -283,12 +269,12 @@ class MisReader:
         Args:
             every: Also those whose invoices are all done.
         """
-        waits = sql.func.sum(sql.case((_WAITS, 1), else_=0)).label("waiting")
+        waits = sql.func.sum(sql.case((WAITS, 1), else_=0)).label("waiting")
         failed = sql.func.sum(sql.case((_status == int(Status.FAILED), 1), else_=0)).label("failed")
         fee = INVOICES.c["fee_category"]
         asked = sql.select(fee, waits, failed).where(fee.is_not(None), *self._scope).group_by(fee)
         if not every:
-            asked = asked.where(sql.or_(_WAITS, _status == int(Status.FAILED)))
+            asked = asked.where(sql.or_(WAITS, _status == int(Status.FAILED)))
         return {
             int(row["fee_category"]): (int(row["waiting"]), int(row["failed"]))
             for row in self._rows(asked)
@@ -297,7 +283,7 @@ class MisReader:
     def _chosen(self, wanted: "Wanted") -> list[sql.ColumnElement[bool]]:
         where: list[sql.ColumnElement[bool]] = []
         if wanted.status is not None:
-            where.append(_STANDING[wanted.status])
+            where.append(STANDING[wanted.status])
         if wanted.ids is not None:
             where.append(_id.in_(wanted.ids))
         if wanted.payers is not None:
@@ -333,7 +319,9 @@ class MisReader:
             MisPermission: A right is missing, or the server is read-only.
             MisSchema: A table or column is missing or of a type we cannot trust.
         """
-        Inspection(self._mis).require(writing=writing)
+        inspection = Inspection(self._mis)
+        inspection.require(writing=writing)
+        self._inspected = inspection
 
     # -- how it is asked ------------------------------------------------------------------------
 
@@ -344,8 +332,11 @@ class MisReader:
 
     @cached_property
     def _types(self) -> Mapping[str, str]:
-        """Types of the columns of `tbl_imvoice`, read once: they decide how money is judged."""
-        return Inspection(self._mis).types_of("tbl_imvoice")
+        """Types of the columns of `tbl_imvoice`, read once: they decide how money is judged.
+
+        A run has just seen them when it was asked what stands in its way.
+        """
+        return (self._inspected or Inspection(self._mis)).types_of("tbl_imvoice")
 
     @cached_property
     def _kinds(self) -> MoneyKinds:
@@ -358,38 +349,18 @@ class MisReader:
             ),
         )
 
-    @cached_property
-    def _columns(self) -> list[sql.ColumnElement[Any]]:
-        words, of = self._mis.dialect, INVOICES.c
-        plain = [of[name] for name in ("id", "reg_no", "fee_category", "comment")]
-        plain += [_status, of["pushed_by"]]
-        if "reference_number" in self._types:
-            plain.append(of["reference_number"])
-        shaped: list[sql.ColumnElement[Any]] = [
-            words.text(of[name]).label(name) for name in ("invoice_date", "pushed_date")
-        ]
-        for name in ("dept", "credit"):
-            shaped.append(words.money(of[name], places=2).label(name))
-            shaped.append(words.money(of[name], places=WIDE_PLACES).label(f"{name}_wide"))
-        return [*plain, *shaped]
+    @property
+    def _numbered(self) -> bool:
+        """Whether invoices have a number of their own, as only some MIS have."""
+        return "reference_number" in self._types
 
-    @cached_property
+    @property
+    def _columns(self) -> tuple[sql.ColumnElement[Any], ...]:
+        return columns_in(self._mis.dialect, numbered=self._numbered)
+
+    @property
     def _scope(self) -> tuple[sql.ColumnElement[bool], ...]:
-        """Dated from the first day in scope, or without a usable date: those must be seen."""
-        if self._from is None:
-            return ()
-        dated = self._mis.dialect.text(INVOICES.c["invoice_date"])
-        unusable = [
-            dated.is_(None),
-            dated < "2000-01-01",
-            dated.like("____-00-%"),
-            dated.like("____-__-00%"),
-        ]
-        if self._mis.dialect.sqlite:
-            # SQLite keeps whatever was written; a day that does not survive its calendar is none.
-            real = sql.func.date(sql.func.substr(dated, 1, 10), "+0 days")
-            unusable += [real.is_(None), real != sql.func.substr(dated, 1, 10)]
-        return (sql.or_(dated >= self._from.isoformat(), *unusable),)
+        return scope_from(self._mis.dialect, self._from)
 
     def _counting(self, rule: AmountRule) -> sql.Select[Any]:
         """Count equal rows first and judge each amount once: a million rows have few of them.
@@ -425,21 +396,13 @@ class MisReader:
         valid = sql.and_(asked > 0, asked > paid, amount <= most)
         return sql.case((valid, amount * times), else_=0)
 
-    def _ids(self, *asked: sql.ColumnElement[bool], after: int, limit: int) -> list[int]:
-        page = sql.select(_id).where(_id > after, *asked).order_by(_id).limit(limit)
-        return self._mis.reading(lambda link: [int(one) for one in link.scalars(page)])
-
-    # Built once: every page asks these two, and building one costs more than asking it.
-
-    @cached_property
-    def _whole_rows(self) -> sql.Select[Any]:
-        return sql.select(*self._columns).where(_id.in_(_IDS)).order_by(_id)
-
-    @cached_property
-    def _three_columns(self) -> sql.Select[Any]:
-        pushed = self._mis.dialect.text(INVOICES.c["pushed_date"], characters=EXACT_TIME)
-        asked = sql.select(_id, _status, INVOICES.c["pushed_by"], pushed.label("pushed_date"))
-        return asked.where(_id.in_(_IDS)).order_by(_id)
+    def _ids(self, *which: str, after: int, limit: int, upto: int | None = None) -> list[int]:
+        bounded = upto is not None
+        pages = [page_of(self._mis.dialect, self._from, one, bounded=bounded) for one in which]
+        named = {"after": after, "most": limit} | ({} if upto is None else {"upto": upto})
+        return self._mis.reading(
+            lambda link: [int(one) for page in pages for one in link.scalars(page, named)]
+        )
 
     def _rows(self, asked: sql.Select[Any], **values: object) -> list[Mapping[str, Any]]:
         def take(link: sql.Connection) -> list[Mapping[str, Any]]:

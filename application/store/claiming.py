@@ -2,13 +2,15 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
-    ColumnElement,
+    BindParameter,
     Connection,
+    Integer,
     Row,
-    and_,
+    Select,
     bindparam,
     exists,
     insert,
@@ -23,6 +25,7 @@ from application.store.columns import FormerRow, json_object
 from application.store.fence import Lease
 from application.store.records import Book, ClaimNote, Former, entry_of
 from application.store.schema import claim_rows, claims, intents, lease_terms, refusals
+from application.store.tables import present_in
 
 _FAILED = 2
 _CLAIM = select(claims).where(claims.c.token == bindparam("token"))
@@ -102,7 +105,7 @@ class Claiming(Book):
         wanted = list(ids)
 
         def work(connection: Connection) -> None:
-            row = connection.execute(select(claims).where(claims.c.token == token)).first()
+            row = connection.execute(_CLAIM, {"token": token}).first()
             ended = [] if row is None else self._end_rows(connection, token=token, ids=wanted)
             if row is None or not ended:
                 return
@@ -165,20 +168,10 @@ class Claiming(Book):
         After a sweep, rows of them that do not carry the token in the MIS are to be ended: their
         sender died before the MIS was touched, or before it noted the end.
         """
-        now = self._store.clock()
-        over = (lease_terms.c.ended_at.is_not(None)) | (lease_terms.c.until <= now)
-        open_row = exists().where(
-            claim_rows.c.token == claims.c.token, claim_rows.c.ended_at.is_(None)
-        )
-        query = (
-            select(claims.c.token)
-            .join(lease_terms, lease_terms.c.ulid == claims.c.lease_ulid)
-            .where(claims.c.realm_tag == realm_tag, over, open_row)
-            .order_by(claims.c.noted_at, claims.c.token)
-            .limit(limit)
-        )
+        query = _open_claims_in(self._store.dialect)
         with self._store.read() as connection:
-            found = connection.execute(query).scalars().all()
+            asked = {"realm": realm_tag, "most": limit, **self._store.present()}
+            found = connection.execute(query, asked).scalars().all()
         return [note for token in found if (note := self.claim_of(token)) is not None]
 
     def _lost_row(self, invoice_id: int, *, action: str, lease: Lease, by: Actor) -> None:
@@ -193,13 +186,9 @@ class Claiming(Book):
     def _end_rows(self, connection: Connection, *, token: str, ids: Sequence[int]) -> list[int]:
         """End open rows of a claim, open again the refusals it closed, return whose rows ended."""
         now = self._store.moment(connection)
-        mine = and_(
-            claim_rows.c.token == token,
-            claim_rows.c.invoice_id.in_(ids),
-            claim_rows.c.ended_at.is_(None),
-        )
-        rows = connection.execute(select(claim_rows).where(mine).with_for_update()).all()
-        connection.execute(update(claim_rows).where(mine).values(ended_at=now))
+        mine = {"b_token": token, "ids": list(ids)}
+        rows = connection.execute(_LOCKED_ROWS, mine).all()
+        connection.execute(_END_MINE, {**mine, "b_now": now})
         failed = [row.invoice_id for row in rows if _former(row).status == _FAILED]
         if failed:
             self._open_again(connection, token=token, ids=failed)
@@ -207,21 +196,9 @@ class Claiming(Book):
 
     def _open_again(self, connection: Connection, *, token: str, ids: Sequence[int]) -> None:
         """Open the refusals a claim had closed, where nothing newer came of that claim."""
-        newer = connection.execute(
-            select(refusals.c.invoice_id).where(
-                refusals.c.invoice_id.in_(ids), refusals.c.open == 1
-            )
-        ).scalars()
-        connection.execute(
-            update(refusals)
-            .where(
-                refusals.c.invoice_id.in_(sorted(set(ids) - set(newer))),
-                refusals.c.closed_by == token,
-                refusals.c.open.is_(None),
-                ~_sent_since(token),
-            )
-            .values(open=1, closed_at=None, closed_by=None)
-        )
+        newer = connection.execute(_REFUSED_ANEW, {"ids": list(ids)}).scalars()
+        left = sorted(set(ids) - set(newer))
+        connection.execute(_OPEN_AGAIN, {"b_token": token, "ids": left})
 
 
 def end_claim_rows(connection: Connection, ids: Iterable[int], *, now: datetime) -> None:
@@ -231,20 +208,42 @@ def end_claim_rows(connection: Connection, ids: Iterable[int], *, now: datetime)
 
 # Built once: every page runs them.
 _NEW_CLAIM, _NEW_ROWS = insert(claims), Bulk(insert(claim_rows))
-_END_ROWS = (
-    update(claim_rows)
+_IDS: BindParameter[Any] = bindparam("ids", expanding=True)
+_OPEN_ROWS = (claim_rows.c.invoice_id.in_(_IDS), claim_rows.c.ended_at.is_(None))
+_END_ROWS = update(claim_rows).where(*_OPEN_ROWS).values(ended_at=bindparam("b_now"))
+_MINE = (claim_rows.c.token == bindparam("b_token"), *_OPEN_ROWS)
+_LOCKED_ROWS = select(claim_rows).where(*_MINE).with_for_update()
+_END_MINE = update(claim_rows).where(*_MINE).values(ended_at=bindparam("b_now"))
+_REFUSED_ANEW = select(refusals.c.invoice_id).where(
+    refusals.c.invoice_id.in_(_IDS), refusals.c.open == 1
+)
+_NOTED_AT = select(claims.c.noted_at).where(claims.c.token == bindparam("b_token"))
+_SENT_SINCE = exists().where(
+    intents.c.invoice_id == refusals.c.invoice_id,
+    intents.c.last_sent_at >= _NOTED_AT.scalar_subquery(),
+)
+_OPEN_AGAIN = (
+    update(refusals)
     .where(
-        claim_rows.c.invoice_id.in_(bindparam("ids", expanding=True)),
-        claim_rows.c.ended_at.is_(None),
+        refusals.c.invoice_id.in_(_IDS),
+        refusals.c.closed_by == bindparam("b_token"),
+        refusals.c.open.is_(None),
+        ~_SENT_SINCE,
     )
-    .values(ended_at=bindparam("b_now"))
+    .values(open=1, closed_at=None, closed_by=None)
 )
 
 
-def _sent_since(token: str) -> ColumnElement[bool]:
-    noted_at = select(claims.c.noted_at).where(claims.c.token == token).scalar_subquery()
-    return exists().where(
-        intents.c.invoice_id == refusals.c.invoice_id, intents.c.last_sent_at >= noted_at
+@cache
+def _open_claims_in(dialect: str) -> Select[Any]:
+    over = lease_terms.c.ended_at.is_not(None) | (lease_terms.c.until <= present_in(dialect))
+    open_row = exists().where(claim_rows.c.token == claims.c.token, claim_rows.c.ended_at.is_(None))
+    return (
+        select(claims.c.token)
+        .join(lease_terms, lease_terms.c.ulid == claims.c.lease_ulid)
+        .where(claims.c.realm_tag == bindparam("realm"), over, open_row)
+        .order_by(claims.c.noted_at, claims.c.token)
+        .limit(bindparam("most", type_=Integer))
     )
 
 

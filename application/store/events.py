@@ -208,6 +208,11 @@ def insert_events(connection: Connection, run_id: int, items: Sequence[Item], at
         return
     if connection.execute(_LOCKED_RUN, {"run_id": run_id}).first() is None:
         raise NotFound(what=f"run {run_id}")
+    add_events(connection, run_id, items, at=at)
+
+
+def add_events(connection: Connection, run_id: int, items: Sequence[Item], at: datetime) -> None:
+    """Write events of a run whose row this transaction holds already."""
     rows = [
         {"run_id": run_id, "event": clean(event, most=40), "content": dict(content), "at": at}
         for event, content in items

@@ -15,6 +15,8 @@ from application.store.tables import Clash, Store
 from application.world import World
 
 _NOTE = select(notes.c.value).where(notes.c.name == bindparam("name"))
+_NOTE_AGAIN = update(notes).where(notes.c.name == bindparam("b_name"))
+_NEW_NOTE = insert(notes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,11 +212,9 @@ class Items:
 
         def work(connection: Connection) -> None:
             now = self._store.moment(connection)
-            changed = connection.execute(
-                update(notes).where(notes.c.name == name).values(value=value, at=now)
-            )
-            if not changed.rowcount:
-                connection.execute(insert(notes).values(name=name, value=value, at=now))
+            note = {"value": value, "at": now}
+            if not connection.execute(_NOTE_AGAIN, {"b_name": name, **note}).rowcount:
+                connection.execute(_NEW_NOTE, {"name": name, **note})
 
         try:
             self._store.write(work)

@@ -3,6 +3,7 @@
 import platform
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from application.store.columns import clean
 from application.store.fence import Lease, held
 from application.store.liveness import Liveness
 from application.store.schema import bindings, lease_terms, leases
-from application.store.tables import Clash, Store
+from application.store.tables import Clash, Store, present_in
 from application.world import World
 
 __all__ = ["Binding", "Lease", "LeaseRecord", "Leases"]
@@ -115,11 +116,7 @@ class Leases:
 
         def work(connection: Connection) -> datetime:
             until = self.guard(connection, lease) + timedelta(milliseconds=self._lease_ms)
-            connection.execute(
-                update(lease_terms)
-                .where(lease_terms.c.ulid == lease.ulid, lease_terms.c.ended_at.is_(None))
-                .values(until=until)
-            )
+            connection.execute(_RENEW, {"b_ulid": lease.ulid, "b_until": until})
             return until
 
         until = self._store.write(work)
@@ -141,15 +138,7 @@ class Leases:
 
         def work(connection: Connection) -> None:
             now = self._store.moment(connection)
-            ended = connection.execute(
-                update(lease_terms)
-                .where(
-                    lease_terms.c.ulid == lease.ulid,
-                    lease_terms.c.ended_at.is_(None),
-                    lease_terms.c.until > now,
-                )
-                .values(ended_at=now)
-            )
+            ended = connection.execute(_RELEASE, {"b_ulid": lease.ulid, "b_now": now})
             if ended.rowcount:
                 self._audit.append(connection, _line("lease.released", lease.epoch, lease, actor))
 
@@ -177,11 +166,8 @@ class Leases:
     def record(self, ulid: str) -> LeaseRecord | None:
         """Return what is known of a lease; None where this store never saw it."""
         with self._store.read() as connection:
-            row = connection.execute(
-                select(lease_terms, self._store.clock().label("now")).where(
-                    lease_terms.c.ulid == ulid
-                )
-            ).first()
+            asked = {"ulid": ulid, **self._store.present()}
+            row = connection.execute(_record_in(self._store.dialect), asked).first()
         return None if row is None else self._record(row)
 
     def active(self, realm_tag: str) -> LeaseRecord | None:
@@ -194,8 +180,8 @@ class Leases:
         return record if record.live else None
 
     def _current(self, connection: Connection, realm_tag: str, *, lock: bool) -> Row[Any] | None:
-        query = self._store.prepared(_locked_term if lock else _term)
-        return connection.execute(query, {"realm_tag": realm_tag}).first()
+        query = _term_in(self._store.dialect, lock=lock)
+        return connection.execute(query, {"realm_tag": realm_tag, **self._store.present()}).first()
 
     def _take(self, connection: Connection, *, term: "_Term", by: Actor) -> tuple[int, datetime]:
         old = self._current(connection, term.realm_tag, lock=True)
@@ -205,29 +191,24 @@ class Leases:
         if old is not None:
             epoch = old.epoch + 1
             lines += self._end_old(connection, old, now=now, by=by)
-            connection.execute(
-                update(leases)
-                .where(leases.c.realm_tag == term.realm_tag, leases.c.epoch == old.epoch)
-                .values(epoch=epoch, ulid=term.ulid)
-            )
+            former = {"b_realm": term.realm_tag, "b_epoch": old.epoch}
+            connection.execute(_NEXT_TERM, {"epoch": epoch, "ulid": term.ulid, **former})
         else:
-            connection.execute(
-                insert(leases).values(realm_tag=term.realm_tag, epoch=epoch, ulid=term.ulid)
-            )
+            first = {"realm_tag": term.realm_tag, "epoch": epoch, "ulid": term.ulid}
+            connection.execute(_FIRST_TERM, first)
         until = now + timedelta(milliseconds=self._lease_ms)
-        connection.execute(
-            insert(lease_terms).values(
-                ulid=term.ulid,
-                realm_tag=term.realm_tag,
-                epoch=epoch,
-                run_id=term.run_id,
-                holder=term.holder,
-                host=self._host,
-                boot_id=self._world.clock.boot_id(),
-                taken_at=now,
-                until=until,
-            )
-        )
+        values = {
+            "ulid": term.ulid,
+            "realm_tag": term.realm_tag,
+            "epoch": epoch,
+            "run_id": term.run_id,
+            "holder": term.holder,
+            "host": self._host,
+            "boot_id": self._world.clock.boot_id(),
+            "taken_at": now,
+            "until": until,
+        }
+        connection.execute(_NEW_TERM, values)
         self._audit.append(connection, *lines, _line("lease.taken", epoch, term, by))
         return epoch, until
 
@@ -244,11 +225,8 @@ class Leases:
         expired = old.until <= now
         if not expired and not self._proved_dead(old):
             raise RealmBusy(run_id=old.run_id, until=old.until, holder=old.holder)
-        connection.execute(
-            update(lease_terms)
-            .where(lease_terms.c.ulid == old.ulid, lease_terms.c.ended_at.is_(None))
-            .values(ended_at=old.until if expired else now)
-        )
+        ended_at = old.until if expired else now
+        connection.execute(_END_TERM, {"b_ulid": old.ulid, "b_ended_at": ended_at})
         return [_line("lease.expired" if expired else "lease.seized", old.epoch, old, by)]
 
     def _busy(self, realm_tag: str) -> RealmBusy | StoreUnavailable:
@@ -388,8 +366,8 @@ def _line(action: str, epoch: int, term: "Lease | _Term | Row[Any]", by: Actor) 
 
 
 def _binding(connection: Connection, mis_key: str, *, lock: bool) -> Binding | None:
-    query = select(bindings).where(bindings.c.mis_key == mis_key)
-    row = connection.execute(query.with_for_update() if lock else query).first()
+    query = _LOCKED_BINDING if lock else _BINDING
+    row = connection.execute(query, {"mis_key": mis_key}).first()
     if row is None:
         return None
     return Binding(row.realm_tag, Environment(row.environment), row.company_name, row.at)
@@ -402,13 +380,34 @@ def _refuse_rebinding(old: Binding, *, realm: Realm, force: bool) -> None:
         raise CompanyMismatch(company=old.company_name, environment=old.environment.value)
 
 
-def _term(store: Store) -> Select[Any]:
-    return (
-        select(lease_terms, store.clock().label("now"))
+# Built once: every run asks them, and building a statement costs more than running it.
+_OPEN_TERM = (lease_terms.c.ulid == bindparam("b_ulid"), lease_terms.c.ended_at.is_(None))
+_RENEW = update(lease_terms).where(*_OPEN_TERM).values(until=bindparam("b_until"))
+_RELEASE = (
+    update(lease_terms)
+    .where(*_OPEN_TERM, lease_terms.c.until > bindparam("b_now"))
+    .values(ended_at=bindparam("b_now"))
+)
+_END_TERM = update(lease_terms).where(*_OPEN_TERM).values(ended_at=bindparam("b_ended_at"))
+_NEXT_TERM = update(leases).where(
+    leases.c.realm_tag == bindparam("b_realm"), leases.c.epoch == bindparam("b_epoch")
+)
+_FIRST_TERM, _NEW_TERM = insert(leases), insert(lease_terms)
+_BINDING = select(bindings).where(bindings.c.mis_key == bindparam("mis_key"))
+_LOCKED_BINDING = _BINDING.with_for_update()
+
+
+@cache
+def _record_in(dialect: str) -> Select[Any]:
+    query = select(lease_terms, present_in(dialect).label("now"))
+    return query.where(lease_terms.c.ulid == bindparam("ulid"))
+
+
+@cache
+def _term_in(dialect: str, *, lock: bool) -> Select[Any]:
+    query = (
+        select(lease_terms, present_in(dialect).label("now"))
         .join(leases, leases.c.ulid == lease_terms.c.ulid)
         .where(leases.c.realm_tag == bindparam("realm_tag"))
     )
-
-
-def _locked_term(store: Store) -> Select[Any]:
-    return _term(store).with_for_update()
+    return query.with_for_update() if lock else query

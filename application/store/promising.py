@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BindParameter, Connection, Row, bindparam, insert, select, update
+from sqlalchemy import BindParameter, Connection, Integer, Row, bindparam, insert, select, update
 
 from application.invoices.model import Intent, IntentState, Kind
 from application.store.audit import Actor, Entry
@@ -81,21 +81,12 @@ class Promising(Book):
         self, realm_tag: str, *, kind: Kind | None = None, limit: int = 10_000, after: int = 0
     ) -> list[Intent]:
         """Return intents whose outcome is open or unknown, oldest first."""
-        states = (IntentState.SENDING.value, IntentState.UNKNOWN.value)
-        query = (
-            select(intents)
-            .where(
-                intents.c.realm_tag == realm_tag,
-                intents.c.state.in_(states),
-                intents.c.id > after,
-            )
-            .order_by(intents.c.id)
-            .limit(limit)
-        )
+        asked: dict[str, object] = {"realm": realm_tag, "after": after, "most": limit}
+        query = _UNSETTLED
         if kind is not None:
-            query = query.where(intents.c.kind == kind.value)
+            query, asked["kind"] = _UNSETTLED_OF, kind.value
         with self._store.read() as connection:
-            return [intent_of(row) for row in connection.execute(query)]
+            return [intent_of(row) for row in connection.execute(query, asked)]
 
     def attempt(self, sends: Sequence[Send], *, lease: Lease, by: Actor) -> list[int]:
         """Make sends durable and return the ids of their attempts; only then may a byte leave.
@@ -202,6 +193,17 @@ class Promising(Book):
 # Statements are built once: every page runs them, and building one costs more than running it.
 _IDS: BindParameter[Any] = bindparam("ids", expanding=True)
 _BY_ID = select(intents).where(intents.c.id.in_(_IDS))
+_UNSETTLED = (
+    select(intents)
+    .where(
+        intents.c.realm_tag == bindparam("realm"),
+        intents.c.state.in_((IntentState.SENDING.value, IntentState.UNKNOWN.value)),
+        intents.c.id > bindparam("after"),
+    )
+    .order_by(intents.c.id)
+    .limit(bindparam("most", type_=Integer))
+)
+_UNSETTLED_OF = _UNSETTLED.where(intents.c.kind == bindparam("kind"))
 _BY_KEY = (
     select(intents)
     .where(

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row, bindparam, select, update
 
 from application.store.audit import Actor, Audit, Entry, actor_of
 from application.store.columns import json_object, maybe_clean
-from application.store.events import insert_events
+from application.store.events import add_events
 from application.store.schema import runs
 from application.store.tables import Store
 from application.world import World
@@ -25,6 +25,7 @@ WAITING = ("waiting_connection", "waiting_quickbooks", "waiting_mis")
 PROCESS_ENDED = "process_ended"
 _ROW = select(runs).where(runs.c.id == bindparam("run_id"))
 _LOCKED_ROW = _ROW.with_for_update()
+_MOVE = update(runs).where(runs.c.id == bindparam("b_id"), runs.c.state == bindparam("b_state"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,13 +98,11 @@ class RunBook:
             values |= {"finished_at": now, "sole": None, "wake_at": None, "asked": None}
         elif row.started_at is None and state == RUNNING:
             values["started_at"] = now
-        connection.execute(
-            update(runs).where(runs.c.id == row.id, runs.c.state == row.state).values(**values)
-        )
+        connection.execute(_MOVE, {**values, "b_id": row.id, "b_state": row.state})
         if state != row.state or values.get("resumed", row.resumed) != row.resumed:
             told = event_of(row, state=state, cause=cause, now=now)
             if told is not None:
-                insert_events(connection, row.id, [told], at=now)
+                add_events(connection, row.id, [told], at=now)
         self.line(
             connection, f"run.{state}", row.id, by=by, tag=row.realm_tag, cause=cause, row=row
         )

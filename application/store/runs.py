@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from application.catalogue import RealmBusy
 from application.store.audit import Actor, actor_json, actor_of
 from application.store.columns import clean, maybe_clean
-from application.store.events import insert_events
+from application.store.events import add_events, insert_events
 from application.store.records import refusal_of
 from application.store.run_rows import (
     DEAD,
@@ -30,6 +30,12 @@ __all__ = ["Run", "RunFailure", "Runs"]
 
 _FAILURES = 10_000
 _REQUEST_LIFE = timedelta(hours=24)
+# Built once: every run and every page of one runs them.
+_NEW_RUN = insert(runs)
+_CHANGE = update(runs).where(runs.c.id == bindparam("b_id"), runs.c.open.is_(True))
+_ASKED = select(runs.c.asked, runs.c.open).where(runs.c.id == bindparam("run_id"))
+_OPEN = select(runs).where(runs.c.open.is_(True)).order_by(runs.c.id)
+_OPEN_OF = _OPEN.where(runs.c.realm_tag == bindparam("realm_tag"))
 _ZERO = dict.fromkeys(("total", "processed", "successful", "failed", "unsettled"), 0)
 
 
@@ -127,12 +133,12 @@ class Runs(Turns):
         now = self._store.moment(connection)
         kind, state = values["kind"], values["state"]
         times = {"asked_at": now, "started_at": now if state == RUNNING else None}
-        made = connection.execute(insert(runs).values(**values, **times))
+        made = connection.execute(_NEW_RUN, {**values, **times})
         key = made.inserted_primary_key
         run_id = int(key[0]) if key else 0
         if state == RUNNING:
             told = {"run_id": run_id, "kind": kind, "state": state}
-            insert_events(connection, run_id, [("run.started", told)], at=now)
+            add_events(connection, run_id, [("run.started", told)], at=now)
         self.line(connection, f"run.{state}", run_id, by=by, tag=values["realm_tag"], kind=kind)
         return run_id
 
@@ -173,11 +179,11 @@ class Runs(Turns):
             values["throttled_ms"] = throttled_ms
 
         def work(connection: Connection) -> None:
-            connection.execute(
-                update(runs).where(runs.c.id == run_id, runs.c.open.is_(True)).values(**values)
-            )
+            changed = connection.execute(_CHANGE, {**values, "b_id": run_id})
             if events:
-                insert_events(connection, run_id, events, at=self._store.moment(connection))
+                # A run that has ended was not changed, so its row is not taken yet.
+                tell = add_events if changed.rowcount else insert_events
+                tell(connection, run_id, events, at=self._store.moment(connection))
 
         self._store.write(work)
 
@@ -240,10 +246,9 @@ class Runs(Turns):
 
     def open_runs(self, realm_tag: str | None = None) -> list[Run]:
         """Return runs that have not ended, oldest first."""
-        query = select(runs).where(runs.c.open.is_(True)).order_by(runs.c.id)
-        if realm_tag is not None:
-            query = query.where(runs.c.realm_tag == realm_tag)
-        return self._all(query)
+        if realm_tag is None:
+            return self._all(_OPEN)
+        return self._all(_OPEN_OF, realm_tag=realm_tag)
 
     def queued(self, realm_tag: str) -> list[Run]:
         """Return runs that wait for the realm's sender, oldest first."""
@@ -289,9 +294,7 @@ class Runs(Turns):
             row = locked(connection, run_id)
             if row is None or not row.open:
                 return False
-            connection.execute(
-                update(runs).where(runs.c.id == run_id, runs.c.open.is_(True)).values(asked=wish)
-            )
+            connection.execute(_CHANGE, {"asked": wish, "b_id": run_id})
             self.line(connection, f"run.{wish}_asked", run_id, by=by, tag=row.realm_tag)
             return True
 
@@ -300,9 +303,7 @@ class Runs(Turns):
     def asked(self, run_id: int) -> str | None:
         """Return what a person last asked of a run; `cancel` where it has ended meanwhile."""
         with self._store.read() as connection:
-            row = connection.execute(
-                select(runs.c.asked, runs.c.open).where(runs.c.id == run_id)
-            ).first()
+            row = connection.execute(_ASKED, {"run_id": run_id}).first()
         if row is None or not row.open:
             return "cancel"
         wish: str | None = row.asked
@@ -355,9 +356,9 @@ class Runs(Turns):
                 found[row.run_id][row.cause] = row.invoices
         return found
 
-    def _all(self, query: Any) -> list[Run]:  # noqa: ANN401 - a statement's type names every column
+    def _all(self, query: Any, **values: object) -> list[Run]:  # noqa: ANN401 - a statement's type names every column
         with self._store.read() as connection:
-            return [run_of(row) for row in connection.execute(query)]
+            return [run_of(row) for row in connection.execute(query, values)]
 
     def _move(
         self,

@@ -45,6 +45,8 @@ _LOCK_WAIT_S = 5
 _CONNECT_S = 10
 _STATEMENT_S = 60
 _DETAIL = 200
+_BEGIN = "BEGIN"
+_BEGIN_WRITING = "BEGIN IMMEDIATE"
 _SQLITE_PASSING = frozenset({5, 6})  # SQLITE_BUSY, SQLITE_LOCKED
 _MYSQL_PASSING = frozenset({1205, 1213, 1020})  # lock wait, deadlock, row changed since read
 _POSTGRES_PASSING = frozenset({"40001", "40P01", "55P03"})  # serialization, deadlock, lock wait
@@ -96,7 +98,6 @@ class Store:
         # the threads queue up here instead. One token goes round: whoever holds it may write.
         self._turns: SimpleQueue[None] = SimpleQueue()
         self._turns.put(None)
-        self._prepared: dict[Callable[[Store], Select[Any]], Select[Any]] = {}
         self._queues_writes = self.dialect == "sqlite"
         self._queues_reads = self._queues_writes and folder is None  # memory has one connection
 
@@ -135,6 +136,7 @@ class Store:
         """
         try:
             with self._turn(needed=self._queues_reads), self._engine.connect() as connection:
+                _begin(connection, _BEGIN)
                 yield connection
         except SQLAlchemyError as wrong:
             raise StoreUnavailable(detail=_detail(wrong)) from wrong
@@ -146,23 +148,9 @@ class Store:
         found: datetime = connection.execute(_moment_in(self.dialect)).scalar_one()
         return found
 
-    def clock(self) -> ColumnElement[datetime]:
-        """Return the database's clock for use in a statement.
-
-        A SQLite file has no clock but that of the machine, which is the one we were given.
-        """
-        if not has_clock(self.dialect):
-            return bindparam("now", type_=Instant(), callable_=self._world.clock.now, unique=True)
-        return clock_in(self.dialect)
-
-    def prepared(self, build: "Callable[[Store], Select[Any]]") -> Select[Any]:
-        """Return a query that is built once and then only given its values.
-
-        Building one takes longer than asking it, and a few are asked for every invoice.
-        """
-        if build not in self._prepared:
-            self._prepared[build] = build(self)
-        return self._prepared[build]
+    def present(self) -> dict[str, datetime]:
+        """Return what a statement that holds `present_in` is given; nothing where it needs none."""
+        return {} if has_clock(self.dialect) else {"now": self._world.clock.now()}
 
     def now(self) -> datetime:
         """Return the database's clock."""
@@ -187,11 +175,10 @@ class Store:
     def _once(self, work: Callable[[Connection], T]) -> T:
         committing = False
         try:
-            with self._engine.connect() as plain:
-                connection = plain.execution_options(feebridge_writes=True)
-                with connection.begin():
-                    result = work(connection)
-                    committing = True
+            with self._engine.connect() as connection, connection.begin():
+                _begin(connection, _BEGIN_WRITING)
+                result = work(connection)
+                committing = True
         except IntegrityError as clash:
             raise Clash(_detail(clash)) from clash
         except DBAPIError as wrong:
@@ -214,6 +201,14 @@ def has_clock(dialect: str) -> bool:
 def clock_in(dialect: str) -> ColumnElement[datetime]:
     """Return a database's own clock for use in a statement."""
     return type_coerce(literal_column(_CLOCKS[dialect], BigInteger()), Instant())
+
+
+def present_in(dialect: str) -> ColumnElement[datetime]:
+    """Return the present for use in a statement that is built once; `Store.present` goes with it.
+
+    A SQLite file has no clock but that of the machine, which is the one we were given.
+    """
+    return clock_in(dialect) if has_clock(dialect) else bindparam("now", type_=Instant())
 
 
 @cache
@@ -312,7 +307,6 @@ def _engine_for(address: URL) -> Engine:
     if kind == "sqlite":
         engine = _sqlite_engine(address)
         event.listen(engine, "connect", _tune_sqlite)
-        event.listen(engine, "begin", _begin_sqlite)
         return engine
     if kind == "mysql":
         arguments: dict[str, object] = {
@@ -362,9 +356,14 @@ def _tune_sqlite(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
     cursor.close()
 
 
-def _begin_sqlite(connection: Connection) -> None:
-    writes = connection.get_execution_options().get("feebridge_writes", False)
-    asked = "BEGIN IMMEDIATE" if writes else "BEGIN"
+def _begin(connection: Connection, asked: str) -> None:
+    """Begin on SQLite, saying whether to write; servers begin with the first statement.
+
+    By hand rather than on SQLAlchemy's event of that name: an engine anybody listens to tells of
+    every statement, which takes longer than most of our statements do.
+    """
+    if connection.dialect.name != "sqlite":
+        return
     errors = connection.dialect.loaded_dbapi.Error
     # Straight to the driver: half of all statements are this one.
     link: Any = connection.connection.driver_connection
@@ -423,12 +422,11 @@ def _upgrade(engine: Engine) -> None:
     )
     config.set_main_option("path_separator", "os")
     try:
-        with engine.connect() as plain:
-            connection = plain.execution_options(feebridge_writes=True)
-            with connection.begin():
-                _hold_everybody(connection)
-                config.attributes["connection"] = connection
-                command.upgrade(config, "head")
+        with engine.connect() as connection, connection.begin():
+            _begin(connection, _BEGIN_WRITING)
+            _hold_everybody(connection)
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
     except SQLAlchemyError as wrong:
         raise StoreUnavailable(detail=_detail(wrong)) from wrong
 

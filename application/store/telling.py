@@ -34,42 +34,19 @@ class Telling(Book):
         found: dict[int, ReceiptRecord] = {}
         with self._store.read() as connection:
             for ids in _chunks(invoice_ids):
-                query = (
-                    select(intents)
-                    .where(
-                        intents.c.realm_tag == realm_tag,
-                        intents.c.kind == Kind.INVOICE.value,
-                        intents.c.invoice_id.in_(ids),
-                        intents.c.state == IntentState.CONFIRMED.value,
-                    )
-                    .order_by(intents.c.generation)
-                )
-                found |= {row.invoice_id: _receipt(row) for row in connection.execute(query)}
+                rows = connection.execute(_RECEIPTS, {"realm": realm_tag, "ids": ids})
+                found |= {row.invoice_id: _receipt(row) for row in rows}
         return found
 
     def any_receipt(self, realm_tag: str) -> bool:
         """Return whether any invoice of ours is known to be in this company."""
-        query = (
-            select(intents.c.id)
-            .where(
-                intents.c.realm_tag == realm_tag,
-                intents.c.state == IntentState.CONFIRMED.value,
-                intents.c.kind == Kind.INVOICE.value,
-            )
-            .limit(1)
-        )
         with self._store.read() as connection:
-            return connection.execute(query).first() is not None
+            return connection.execute(_ANY_RECEIPT, {"realm": realm_tag}).first() is not None
 
     def how_many_receipts(self, realm_tag: str) -> int:
         """Return how many invoices our store knows to be in this company."""
-        query = select(func.count(intents.c.key.distinct())).where(  # one sent anew has two
-            intents.c.realm_tag == realm_tag,
-            intents.c.state == IntentState.CONFIRMED.value,
-            intents.c.kind == Kind.INVOICE.value,
-        )
         with self._store.read() as connection:
-            return int(connection.execute(query).scalar_one())
+            return int(connection.execute(_HOW_MANY, {"realm": realm_tag}).scalar_one())
 
     def refusals_for(
         self, invoice_ids: Iterable[int], *, also_closed: bool = False
@@ -256,6 +233,18 @@ class Telling(Book):
 
 # Built once: every page asks them.
 _IDS: BindParameter[Any] = bindparam("ids", expanding=True)
+_CONFIRMED = (
+    intents.c.realm_tag == bindparam("realm"),
+    intents.c.state == IntentState.CONFIRMED.value,
+    intents.c.kind == Kind.INVOICE.value,
+)
+_RECEIPTS = (
+    select(intents)
+    .where(*_CONFIRMED, intents.c.invoice_id.in_(_IDS))
+    .order_by(intents.c.generation)
+)
+_ANY_RECEIPT = select(intents.c.id).where(*_CONFIRMED).limit(1)
+_HOW_MANY = select(func.count(intents.c.key.distinct())).where(*_CONFIRMED)  # one sent anew has two
 _EVER = select(refusals).where(refusals.c.invoice_id.in_(_IDS)).order_by(refusals.c.id)
 _STANDING = _EVER.where(refusals.c.open == 1)
 _HELD = select(holds).where(holds.c.invoice_id.in_(_IDS), holds.c.open == 1)

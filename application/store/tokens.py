@@ -24,6 +24,11 @@ PURPOSE = "quickbooks-tokens"
 CONNECTED = "connected"
 BROKEN = "broken"
 _ROW = select(tokens).where(tokens.c.environment == bindparam("environment"))
+_LOCKED_ROW = _ROW.with_for_update()
+_CHANGE = update(tokens).where(
+    tokens.c.environment == bindparam("b_environment"), tokens.c.version == bindparam("b_version")
+)
+_NEWEST = select(func.max(tokens.c.version))
 _TAG = select(tokens.c.realm_tag).where(
     tokens.c.environment == bindparam("environment"), tokens.c.sealed.is_not(None)
 )
@@ -136,7 +141,7 @@ class Tokens:
             if old is None:
                 connection.execute(insert(tokens).values(environment=environment, **values))
             else:
-                connection.execute(_change(old, values))
+                _change(connection, old, values)
             self._line(connection, "signin.connected", kept.realm, by=by)
             return kept
 
@@ -154,7 +159,7 @@ class Tokens:
             if row is None or (row.refreshing_until is not None and row.refreshing_until > now):
                 return None
             until: datetime = now + timedelta(milliseconds=lock_ms)
-            connection.execute(_change(row, {"refreshing_until": until}))
+            _change(connection, row, {"refreshing_until": until})
             return until
 
         return self._store.write(work)
@@ -174,7 +179,7 @@ class Tokens:
             if row is None or row.refreshing_until != until:
                 return None
             fresh: datetime = max(now + timedelta(milliseconds=lock_ms), until)
-            connection.execute(_change(row, {"refreshing_until": fresh}))
+            _change(connection, row, {"refreshing_until": fresh})
             return fresh
 
         kept = self._store.write(work)
@@ -206,7 +211,7 @@ class Tokens:
                 reason=None,
                 changed_at=now,
             )
-            connection.execute(_change(row, self._values(kept, old=row)))
+            _change(connection, row, self._values(kept, old=row))
             self._line(connection, "signin.renewed", kept.realm, by=_renewer(row))
             return kept
 
@@ -236,7 +241,7 @@ class Tokens:
                     "reason": clean(reason, most=200),
                     "changed_at": now,
                 }
-            connection.execute(_change(row, values))
+            _change(connection, row, values)
             if broken:
                 self._line(
                     connection, "signin.broken", sign_in.realm, by=_renewer(row), cause=reason
@@ -257,7 +262,7 @@ class Tokens:
                 "sealed_before": None,
                 "refreshing_until": None,
             }
-            connection.execute(_change(row, wiped))
+            _change(connection, row, wiped)
             self._audit.append(
                 connection,
                 Entry(
@@ -277,7 +282,7 @@ class Tokens:
         def work(connection: Connection) -> None:
             row = _locked(connection, environment.value)
             if row is not None:
-                connection.execute(_change(row, {"company_name": clean(name, most=200)}))
+                _change(connection, row, {"company_name": clean(name, most=200)})
 
         self._store.write(work)
 
@@ -294,7 +299,7 @@ class Tokens:
             ).all()
             for row in rows:
                 sealed = self._keys.encrypt(self._plain(row.sealed)).decode()
-                connection.execute(_change(row, {"sealed": sealed, "sealed_before": None}))
+                _change(connection, row, {"sealed": sealed, "sealed_before": None})
             self.sign_ins.reseal(connection)
             if rows:
                 line = Entry(action="key.rotated", subject=f"{len(rows)} sign-ins", by=by)
@@ -408,8 +413,7 @@ def new_key() -> str:
 
 
 def _locked(connection: Connection, environment: str) -> Row[Any] | None:
-    query = select(tokens).where(tokens.c.environment == environment).with_for_update()
-    return connection.execute(query).first()
+    return connection.execute(_LOCKED_ROW, {"environment": environment}).first()
 
 
 def _renewable(connection: Connection, sign_in: TokenSet) -> Row[Any] | None:
@@ -420,16 +424,13 @@ def _renewable(connection: Connection, sign_in: TokenSet) -> Row[Any] | None:
     return row
 
 
-def _change(row: Row[Any], values: dict[str, object]) -> Any:  # noqa: ANN401 - SQLAlchemy's Update has no short type
-    return (
-        update(tokens)
-        .where(tokens.c.environment == row.environment, tokens.c.version == row.version)
-        .values(**values)
-    )
+def _change(connection: Connection, row: Row[Any], values: dict[str, object]) -> None:
+    known = {"b_environment": row.environment, "b_version": row.version}
+    connection.execute(_CHANGE, {**values, **known})
 
 
 def _next_version(connection: Connection) -> int:
-    newest = connection.execute(select(func.max(tokens.c.version))).scalar()
+    newest = connection.execute(_NEWEST).scalar()
     return int(newest or 0) + 1
 
 

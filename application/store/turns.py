@@ -6,7 +6,7 @@ one gets it, and one that slept through its turn changes nothing.
 
 from datetime import datetime
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, bindparam
 
 from application.store.audit import Actor
 from application.store.run_rows import (
@@ -20,6 +20,11 @@ from application.store.run_rows import (
     run_of,
 )
 from application.store.schema import runs
+
+# Built once: every run asks them.
+_RESTING = runs.select().where(runs.c.open.is_(True), runs.c.durable.is_(True)).order_by(runs.c.id)
+_RESTING_OF = _RESTING.where(runs.c.realm_tag == bindparam("realm_tag"))
+_SOLE = runs.select().where(runs.c.realm_tag == bindparam("realm_tag"), runs.c.sole == 1)
 
 
 class Turns(RunBook):
@@ -132,18 +137,15 @@ class Turns(RunBook):
 
     def resting(self, realm_tag: str | None = None) -> list[Run]:
         """Return durable runs that have not ended, oldest first."""
-        query = runs.select().where(runs.c.open.is_(True), runs.c.durable.is_(True))
-        if realm_tag is not None:
-            query = query.where(runs.c.realm_tag == realm_tag)
+        query = _RESTING if realm_tag is None else _RESTING_OF
+        values = {} if realm_tag is None else {"realm_tag": realm_tag}
         with self._store.read() as connection:
-            return [run_of(row) for row in connection.execute(query.order_by(runs.c.id))]
+            return [run_of(row) for row in connection.execute(query, values)]
 
     def sole(self, realm_tag: str) -> Run | None:
         """Return the one long run of a realm that has not ended."""
         with self._store.read() as connection:
-            row = connection.execute(
-                runs.select().where(runs.c.realm_tag == realm_tag, runs.c.sole == 1)
-            ).first()
+            row = connection.execute(_SOLE, {"realm_tag": realm_tag}).first()
         return None if row is None else run_of(row)
 
 
