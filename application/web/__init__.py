@@ -51,7 +51,7 @@ sees none: `{% import "parts/macros.html" as m with context %}`):
     {% call m.empty(t("runs.none")) %}<p>…</p>{% endcall %}
     {{ m.bars(caption, rows, value_label, text_label) }}      (rows: see the macro; with its table)
     {{ m.by_api("POST", "/api/v1/sync/batch", '{"batch_size": 50}') }}
-    {{ m.demo_fix(code, invoice.id, "/invoices/12345") }}  (a form in the demo only, else nothing)
+    {{ m.demo_fix(code, invoice.id, "/invoices/12345") }}  (in the demo only; none: the first)
     {{ m.ticked(told.remedy) }}                            (what stands between backticks is code)
     page(visit, "confirm.html", title=…, lines=[…], action="/x", label=…, fields={…}, back="/",
          kind="main")
