@@ -25,7 +25,7 @@ from application.api.guard import Guard, Rules
 from application.api.heads import heads_of
 from application.api.live import Hub
 from application.api.v1 import connection, demo, history, invoices, runs, settings, sync
-from application.catalogue import ConfigInvalid, Stop
+from application.catalogue import ConfigInvalid, NotFound, Stop
 from application.logs import LIBRARIES
 from application.serving import Serving
 from application.web import (
@@ -159,6 +159,9 @@ def _stopped(request: Request, stop: Exception) -> Response:
 
 def _unclear(request: Request, unclear: Exception) -> Response:
     assert isinstance(unclear, RequestValidationError), "registered for it"  # noqa: S101 - narrows the type
+    page = pages.wants_page(request.url.path, accept=request.headers.get("accept", ""))
+    if page and all(one["loc"][0] == "path" for one in unclear.errors()):
+        return _shown(request, NotFound(what="page"))  # to a person it is an address like any other
     return _shown(request, condition_of(unclear))
 
 

@@ -279,7 +279,7 @@ class Services(Views):
         from application.verify.quickbooks_book import Road
 
         if not self.company.state().connected:
-            raise NotConnected(since="", reason="nobody has connected yet")
+            raise NotConnected(since="", reason="no sign-in is kept here")
         company_id = self.connection.realm().company_id
         clock = self.world.clock
 

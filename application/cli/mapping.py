@@ -81,5 +81,5 @@ def _mended(chosen: "Chosen") -> str:
 
 def _company(tag: str | None) -> str:
     if tag is None:
-        raise NotConnected(since="", reason="nobody has connected yet")
+        raise NotConnected(since="", reason="no sign-in is kept here")
     return tag

@@ -78,7 +78,7 @@ class Company:
                 environment=self._environment,
                 bound_company=binding.company_name if binding else None,
                 problem="authentication_failed",
-                reason="nobody has connected yet",
+                reason="no sign-in is kept here",
             )
         broken = held.state == BROKEN
         left = held.access_until - self._tokens.clock.now()

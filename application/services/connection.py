@@ -212,7 +212,7 @@ class Connection:
 
     def _judged(self, held: TokenSet | None) -> TokenSet:
         if held is None:
-            raise NotConnected(since="", reason="nobody has connected yet")
+            raise NotConnected(since="", reason="no sign-in is kept here")
         if held.state == BROKEN:
             raise NotConnected(since=held.changed_at, reason=held.reason or "")
         return held

@@ -201,7 +201,7 @@ class Mapping:
     def _tag(self) -> str:
         tag = self._company.realm_tag()
         if tag is None:
-            raise NotConnected(since="", reason="nobody has connected yet")
+            raise NotConnected(since="", reason="no sign-in is kept here")
         return tag
 
 

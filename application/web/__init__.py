@@ -39,7 +39,8 @@ sees none: `{% import "parts/macros.html" as m with context %}`):
     {{ m.status_chip("failed") }}  {{ m.flag_chip("held") }}  {{ m.icon("warn") }}  {{ m.badge(3) }}
     {% set columns = [column(t("runs.run")), column(t("runs.failed"), number=true)] %}
     {% call m.table(t("runs.caption"), columns) %}
-    <tr>{{ m.cell(columns[0], run.id, href="/runs/" ~ run.id) }}{{ m.cell(columns[1], "3") }}</tr>
+    <tr role="row">{{ m.cell(columns[0], run.id, href="/runs/" ~ run.id) }}
+    {{ m.cell(columns[1], "3") }}</tr>
     {% endcall %}                                     (m.cell_of(column) as a call block for a chip)
     {% call m.cause_card(explain(code, {}), count=6, amount=total, since=at) %}buttons{% endcall %}
     <form method="post" action="/x">{{ m.token() }}{{ m.field("size", t("x.size"), value=size) }}
@@ -50,7 +51,7 @@ sees none: `{% import "parts/macros.html" as m with context %}`):
     {% call m.empty(t("runs.none")) %}<p>…</p>{% endcall %}
     {{ m.bars(caption, rows, value_label, text_label) }}      (rows: see the macro; with its table)
     {{ m.by_api("POST", "/api/v1/sync/batch", '{"batch_size": 50}') }}
-    {{ m.demo_fix(code, invoice.id, "/invoices/12345") }}  (a form in the demo only, else nothing)
+    {{ m.demo_fix(code, invoice.id, "/invoices/12345") }}  (in the demo only; none: the first)
     {{ m.ticked(told.remedy) }}                            (what stands between backticks is code)
     page(visit, "confirm.html", title=…, lines=[…], action="/x", label=…, fields={…}, back="/",
          kind="main")

@@ -114,6 +114,8 @@ def disconnect(visit: Here) -> Response:
 @router.get("/connection/bind")
 def another(visit: Here) -> Response:
     """Show both companies, and ask for the name of the one the MIS is to belong to."""
+    if visit.services.company.state().bound:
+        return visit.go(HOME)  # it belongs there already
     return _asked(visit, "connection_bind.html")
 
 

@@ -38,7 +38,7 @@ def refresh(visit: Here) -> Response:
     """Read products and preferences from QuickBooks again."""
     try:
         if not visit.services.company.state().connected:
-            raise NotConnected(since="", reason="nobody has connected yet")
+            raise NotConnected(since="", reason="no sign-in is kept here")
         visit.services.read_company()
     except Stop as stop:
         return _listed(visit, problems=[problem_of(stop)], status=409)

@@ -166,6 +166,7 @@ def _one(visit: Visit, name: str, *, problems: Iterable[Problem] = ()) -> Respon
         status=422 if problems else 200,
         problems=list(problems),
         person=found,
+        last_admin=[one.name for one in everybody if one.role == Role.ADMIN] == [name],
         roles=ROLES,
         least=PASSWORD_LEAST,
     )

@@ -119,4 +119,6 @@ def _problem(visit: Visit, wrong: ScheduleWrong) -> Problem:
     if field == CRON and visit.field("when") != CRON:
         field = "from" if not visit.field("from") else field
     said = str(wrong.facts["problem"])
+    if field in NUMBERS:
+        said = said.replace(field, visit.text(f"settings.schedule.{field}"))
     return Problem(field, said[:1].upper() + said[1:])

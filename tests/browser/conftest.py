@@ -24,6 +24,15 @@ NARROW: Final = (390, 844)
 WCAG: Final = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 VIOLATED: Final = """document.addEventListener("securitypolicyviolation", event =>
     console.error("CSP " + event.violatedDirective + " " + event.blockedURI))"""
+# A table shown as cards is one to a screen reader by its roles only; marks of code are no words.
+ROLES: Final = """() => [...document.querySelectorAll("table.cards, table.cards *")]
+    .filter(one => /^(TABLE|THEAD|TBODY|TR|TH|TD)$/.test(one.tagName) && !one.hasAttribute("role"))
+    .map(one => one.outerHTML)"""
+TICKS: Final = """() => {
+    const words = document.querySelector("main").cloneNode(true);
+    words.querySelectorAll("code, pre, textarea").forEach(one => one.remove());
+    return words.textContent.split("\\n").filter(line => line.includes("`"));
+}"""
 LOOK: Final = """async tags => {
     const found = await axe.run({runOnly: tags, resultTypes: ["violations"]});
     return found.violations.map(one => [one.id, one.help, ...one.nodes.map(node => node.html)]);
@@ -121,11 +130,14 @@ def plain_page(browser: Browser) -> Iterator[Page]:
 
 @pytest.fixture(scope="session")
 def check_accessible() -> Callable[[Page], None]:
-    """Return what holds a page against WCAG 2.2 AA and against sideways scrolling."""
+    """Return what holds a page against WCAG 2.2 AA, sideways scrolling, and the marks of code."""
 
     def check(page: Page) -> None:
+        page.wait_for_load_state()  # without its style a page has other sizes
         page.evaluate(AXE_SCRIPT)
         assert page.evaluate(LOOK, WCAG) == []
+        assert page.evaluate(ROLES) == []
+        assert page.evaluate(TICKS) == []
         assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
         assert page.locator("h1").count() == 1
 

@@ -256,6 +256,8 @@ class TestAnotherCompany:
 
         expect(plain_away.get_by_text("This MIS now belongs to Other Ltd.")).to_be_visible()
         assert sandbox.server.get(f"{BOOKS}/connection").data["bound"] is True
+        plain_away.goto(f"{sandbox.page}/bind")
+        expect(plain_away).to_have_url(sandbox.page)  # there is nothing left to bind
 
 
 class TestRemovedInQuickBooks:

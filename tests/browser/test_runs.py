@@ -146,6 +146,7 @@ class TestSteering:
             server.until(run_id, "paused")
             plain_page.get_by_role("link", name="Refresh").click()
             expect(plain_page.locator("#run-figures")).to_contain_text("Paused by a person")
+            expect(plain_page.locator("#run-figures")).not_to_contain_text("The run goes on")
 
             plain_page.goto(f"{address(server)}/runs")
             expect(plain_page.locator(".off-line")).to_contain_text(f"Run {run_id} is still active")

@@ -86,7 +86,7 @@ class TestSchedule:
         page.get_by_label("On these days").check()
         page.get_by_label("Batch size").fill("many")
         page.get_by_role("button", name="Save the schedule").click()
-        expect(page.locator("#batch_size-wrong")).to_contain_text("must be a whole number")
+        expect(page.locator("#batch_size-wrong")).to_have_text("Batch size must be a whole number")
         assert demo.server.get(SCHEDULE).data["cron"] is None
 
     def test_is_set_paused_and_resumed(
@@ -165,9 +165,8 @@ class TestPeopleAndKeys:
         page.get_by_label("Role").select_option("viewer")
         page.get_by_role("button", name="Change the role").click()
         expect(page.get_by_role("alert")).to_contain_text("This is the last admin")
-        page.get_by_role("button", name="Remove Uwase").click()
-        page.get_by_role("button", name="Remove").click()
-        expect(page.get_by_role("alert")).to_contain_text("This is the last admin")
+        expect(page.get_by_role("button", name="Remove")).to_have_count(0)  # nor is that offered
+        expect(page.locator("main section").last).to_contain_text("This is the last admin")
 
     def others_may_less(self, site: Site, page: Page, check_accessible: Check) -> None:
         page.goto(f"{site.address}/settings/people")
