@@ -84,6 +84,11 @@ class Background:
         status = DBOS.get_workflow_status(_name(run_id, turn))
         return status is not None and status.status in LIVE
 
+    def begun(self, run_id: int, *, turn: int) -> bool:
+        """Return whether some process of this engine has taken the run up under this turn."""
+        status = DBOS.get_workflow_status(_name(run_id, turn))
+        return status is not None and status.status == "PENDING"
+
     def withdraw(self, run_id: int, *, turn: int) -> None:
         """Take a superseded turn out of the queue; one that is being driven ends by itself."""
         if self._started and self.alive(run_id, turn=turn):

@@ -135,6 +135,7 @@ class Serving:
             world=services.world,
             by=self._actor,
             alive=lambda run: self.engine.alive(run.id, turn=run.turn),
+            begun=lambda run: self.engine.begun(run.id, turn=run.turn),
             submit=self._submit,
             withdraw=lambda run: self.engine.withdraw(run.id, turn=run.turn),
         )

@@ -21,6 +21,7 @@ class Supervising:
 
     Args:
         alive: Whether the engine still holds a run with this turn.
+        begun: Whether a process of the engine has taken it up, if only a moment ago.
         submit: Hands a run with its turn to the engine.
         withdraw: Takes a turn back that was superseded.
     """
@@ -34,6 +35,7 @@ class Supervising:
         world: World,
         by: Actor,
         alive: Callable[[Run], bool],
+        begun: Callable[[Run], bool],
         submit: Callable[[Run], None],
         withdraw: Callable[[Run], None],
     ) -> None:
@@ -43,6 +45,7 @@ class Supervising:
         self._world = world
         self._by = by
         self._alive = alive
+        self._begun = begun
         self._submit = submit
         self._withdraw = withdraw
         self._quiet_since: dict[tuple[int, int], int] = {}
@@ -60,13 +63,14 @@ class Supervising:
         if run.wake_at is not None and run.wake_at > now:
             return False
         if run.state == "queued":
-            return not self._alive(run)
+            # A process may have died between taking it up and writing that down.
+            return not self._alive(run) or (self._begun(run) and self._abandoned(run))
         if run.state == "running":
             return self._abandoned(run)
         return run.state.startswith("waiting_") and self._resting.over(run)
 
     def _abandoned(self, run: Run) -> bool:
-        """Return whether a run that says it is running is in nobody's hands.
+        """Return whether a run that somebody took up is in nobody's hands.
 
         Its driver holds the realm's lease but for a moment between two parts; a driver that died
         is proved dead, or its lease runs out.
