@@ -22,7 +22,7 @@ SCHEDULE = "/api/v1/settings/schedule"
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[University]:
     """Return a university whose invoices the tests of a class use up one after the other."""
-    with university(tmp_path_factory.mktemp("runs"), size=1500) as place:
+    with university(tmp_path_factory.mktemp("runs"), size=4_000) as place:
         yield place
 
 

@@ -62,6 +62,8 @@ class University:
             # A write may take this long on a busy machine and still count as sent in time.
             "CHECK_TO_SEND_S": "20",
             "RETRY_DELAY_S": "1",
+            # At this scale ten a second send all of it before anybody can steer a run.
+            "REQUESTS_PER_SECOND": "5",
             **self.settings,
         }
 
