@@ -81,13 +81,11 @@ class Background:
 
     def alive(self, run_id: int, *, turn: int) -> bool:
         """Return whether the run waits here or is being driven under this turn."""
-        status = DBOS.get_workflow_status(_name(run_id, turn))
-        return status is not None and status.status in LIVE
+        return _status(run_id, turn) in LIVE
 
     def begun(self, run_id: int, *, turn: int) -> bool:
         """Return whether some process of this engine has taken the run up under this turn."""
-        status = DBOS.get_workflow_status(_name(run_id, turn))
-        return status is not None and status.status == "PENDING"
+        return _status(run_id, turn) == "PENDING"
 
     def withdraw(self, run_id: int, *, turn: int) -> None:
         """Take a superseded turn out of the queue; one that is being driven ends by itself."""
@@ -112,6 +110,11 @@ class Background:
 
 def _name(run_id: int, turn: int) -> str:
     return f"run-{run_id}-{turn}"
+
+
+def _status(run_id: int, turn: int) -> str | None:
+    found = DBOS.get_workflow_status(_name(run_id, turn))
+    return found.status if found else None
 
 
 @DBOS.step(name="part")

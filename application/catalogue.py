@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from application.causes import CAUSES, Cause, Owner, RetryRule
 
@@ -94,6 +94,9 @@ class ConfigInvalid(Stop):
     """A setting is missing or wrong. Facts: setting, problem."""
 
     cause = "config_invalid"
+
+
+NO_SIGN_IN: Final = "no sign-in is kept here"  # the reason where there is none at all
 
 
 class NotConnected(Stop):

@@ -7,7 +7,7 @@ from functools import cached_property
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from application.catalogue import NotConnected, NotFound
+from application.catalogue import NO_SIGN_IN, NotConnected, NotFound
 from application.invoices.model import Document, Environment
 from application.premises import (
     clock_scale_of,
@@ -279,7 +279,7 @@ class Services(Views):
         from application.verify.quickbooks_book import Road
 
         if not self.company.state().connected:
-            raise NotConnected(since="", reason="no sign-in is kept here")
+            raise NotConnected(since="", reason=NO_SIGN_IN)
         company_id = self.connection.realm().company_id
         clock = self.world.clock
 

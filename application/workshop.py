@@ -207,11 +207,10 @@ class Workshop:
             ),
             recall=self._spent,
             remember=lambda spent: self._rooms.items.remember(self._windows, spent.kept()),
-            beside=self._beside,
+            beside=self._notices(),
         )
 
-    @property
-    def _beside(self) -> Notices | None:
+    def _notices(self) -> Notices | None:
         """Return how other processes of this machine tell what they send; simulated ones do not."""
         if self._rooms.outside is not None:
             return None

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from application.catalogue import NotConnected, printable
+from application.catalogue import NO_SIGN_IN, NotConnected, printable
 from application.cli.call import Call
 from application.cli.printing import Column
 from application.shown.mapping import chosen_entry, mapping_entry
@@ -81,5 +81,5 @@ def _mended(chosen: "Chosen") -> str:
 
 def _company(tag: str | None) -> str:
     if tag is None:
-        raise NotConnected(since="", reason="no sign-in is kept here")
+        raise NotConnected(since="", reason=NO_SIGN_IN)
     return tag

@@ -3,10 +3,23 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass, fields, replace
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol, Self
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 _STALE: Final = 10  # times a living process could have said something, and said nothing
 _AHEAD_MS: Final = 1_000  # an instant further ahead was written before the machine last began
+
+
+def by_name(one: "DataclassInstance") -> dict[str, object]:
+    """Return a value's fields; a deep copy of every instant in them would be slower."""
+    return {each.name: getattr(one, each.name) for each in fields(one)}
+
+
+def known_to(kind: "type[DataclassInstance]", found: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what this version knows of fields that another one wrote down."""
+    return {each.name: found[each.name] for each in fields(kind) if each.name in found}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +46,12 @@ class Used:
 
     def written(self) -> dict[str, object]:
         """Return it as others read it."""
-        return {each.name: getattr(self, each.name) for each in fields(self)}
+        return by_name(self)
+
+    @classmethod
+    def of(cls, says: Mapping[str, Any]) -> Self:
+        """Return what another process wrote, which may be of another version."""
+        return cls(**known_to(cls, says))
 
 
 class Note(Protocol):
@@ -89,7 +107,11 @@ class Neighbours:
         self._fresh_ms = max(1, minute_ms // 60)
         self._said_at = 0
         self.used = Used()
-        self.seen = False  # whether any other process sent in the last minute
+
+    @property
+    def seen(self) -> bool:
+        """Whether any other process sent in the last minute or is sending."""
+        return bool(self.used.requests or self.used.in_flight)
 
     @contextmanager
     def turn(self, ours: Callable[[], Used], *, changes: bool = True) -> Iterator[None]:
@@ -122,7 +144,7 @@ class Neighbours:
         """Add up the notes; of a process that died or froze, only what it sent counts."""
         now, each = self._now(), []
         for note in beside.others():
-            used = Used(**note.says)
+            used = Used.of(note.says)
             sent = Used(
                 requests=self._recent(used.requests, now=now),
                 bundles=self._recent(used.bundles, now=now),
@@ -134,7 +156,6 @@ class Neighbours:
                 each.append(sent)
             else:
                 beside.forget(note)
-        self.seen = any(one.requests or one.in_flight for one in each)
         return Used(
             requests=sorted(at for one in each for at in one.requests),
             bundles=sorted(at for one in each for at in one.bundles),

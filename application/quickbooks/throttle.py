@@ -4,12 +4,12 @@ import threading
 from bisect import insort
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Self
 
 from application.catalogue import RateLimited
-from application.quickbooks.beside import Beside, Neighbours, Used
+from application.quickbooks.beside import Beside, Neighbours, Used, by_name, known_to
 from application.quickbooks.meter import AGAIN_S, ReadMeter
 from application.world import World
 
@@ -74,13 +74,13 @@ class Spent:
     reads_refused: int = 0  # in a row, a rest apart
 
     def kept(self) -> dict[str, object]:
-        """Return it as it is remembered; a deep copy of every instant would be slower."""
-        return {each.name: getattr(self, each.name) for each in fields(self)}
+        """Return it as it is remembered."""
+        return by_name(self)
 
     @classmethod
     def of(cls, kept: Mapping[str, Any]) -> Self:
         """Return what was remembered; an older version did not keep everything."""
-        known = {each.name: kept[each.name] for each in fields(cls) if each.name in kept}
+        known = known_to(cls, kept)
         instants = {name: tuple(known.get(name, ())) for name in ("requests", "bundles")}
         return cls(**known | instants)
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from application.catalogue import NO_SIGN_IN
 from application.invoices.model import Environment
 from application.store.items import CompanyProfile, Items
 from application.store.leases import Binding, Leases
@@ -78,7 +79,7 @@ class Company:
                 environment=self._environment,
                 bound_company=binding.company_name if binding else None,
                 problem="authentication_failed",
-                reason="no sign-in is kept here",
+                reason=NO_SIGN_IN,
             )
         broken = held.state == BROKEN
         left = held.access_until - self._tokens.clock.now()

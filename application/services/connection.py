@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import TypeVar
 
 from application.catalogue import (
+    NO_SIGN_IN,
     CompanyMismatch,
     ConfigInvalid,
     NotConnected,
@@ -212,7 +213,7 @@ class Connection:
 
     def _judged(self, held: TokenSet | None) -> TokenSet:
         if held is None:
-            raise NotConnected(since="", reason="no sign-in is kept here")
+            raise NotConnected(since="", reason=NO_SIGN_IN)
         if held.state == BROKEN:
             raise NotConnected(since=held.changed_at, reason=held.reason or "")
         return held

@@ -6,7 +6,7 @@ from datetime import datetime
 from difflib import SequenceMatcher
 from typing import Final
 
-from application.catalogue import NotConnected, NotFound
+from application.catalogue import NO_SIGN_IN, NotConnected, NotFound
 from application.invoices import mapping as names
 from application.invoices.model import Fee, ItemPolicy
 from application.mis.reader import MisReader
@@ -201,7 +201,7 @@ class Mapping:
     def _tag(self) -> str:
         tag = self._company.realm_tag()
         if tag is None:
-            raise NotConnected(since="", reason="no sign-in is kept here")
+            raise NotConnected(since="", reason=NO_SIGN_IN)
         return tag
 
 

@@ -238,8 +238,7 @@ class Ordering:
             NotFound: No such run.
             StateConflict: It has ended, or is at work already.
         """
-        run = self._seen(run_id)
-        if here and self._left(run):
+        if here and self._left(run := self._seen(run_id)):
             return run
         run = self._open(run_id, action="resume", not_in=("queued", "running"))
         turn = self._runs.hand_out(run_id, turn=run.turn, by=by)
@@ -252,8 +251,7 @@ class Ordering:
         """Return whether nobody drives a run that was handed out."""
         if run.state != "running":
             return run.state == "queued"
-        busy = self._leases.active(run.realm_tag)
-        return busy is None or not busy.live
+        return self._leases.active(run.realm_tag) is None
 
     def cancel(self, run_id: int, *, by: Actor) -> Run:
         """Have a run ended after the requests in hand.

@@ -62,21 +62,21 @@ class Supervising:
         now = self._world.clock.now()
         if run.wake_at is not None and run.wake_at > now:
             return False
-        if run.state == "queued":
-            # A process may have died between taking it up and writing that down.
-            return not self._alive(run) or (self._begun(run) and self._abandoned(run))
-        if run.state == "running":
+        if run.state in {"queued", "running"}:
             return self._abandoned(run)
         return run.state.startswith("waiting_") and self._resting.over(run)
 
     def _abandoned(self, run: Run) -> bool:
-        """Return whether a run that somebody took up is in nobody's hands.
+        """Return whether a run that was handed out is in nobody's hands.
 
         Its driver holds the realm's lease but for a moment between two parts; a driver that died
         is proved dead, or its lease runs out.
         """
         if not self._alive(run):
             return True
+        # A queued one waits its turn, or a process died between taking it up and writing that down.
+        if run.state == "queued" and not self._begun(run):
+            return False
         seen = (run.id, run.turn)
         busy = self._leases.active(run.realm_tag)
         if busy is not None and busy.live:

@@ -101,12 +101,12 @@ def locked_in_turn(path: Path, *, patience_ms: int, nap: Callable[[int], None]) 
     """
     descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
     try:
-        for waited_ms in range(patience_ms):
+        for _ in range(patience_ms):
             if try_lock(descriptor):
                 break
-            if waited_ms + 1 == patience_ms:
-                raise TimeoutError(str(path))
             nap(1)
+        else:
+            raise TimeoutError(str(path))
         yield
     finally:
         os.close(descriptor)

@@ -51,7 +51,8 @@ class Notices:
         Raises:
             OSError: The folder cannot be used, or somebody does not end his turn.
         """
-        make_folder(self._folder)
+        if self._descriptor is None:  # a look at every folder above, each time, would be slower
+            make_folder(self._folder)
         path = self._folder / f"{self._subject}.turn"
         with locked_in_turn(path, patience_ms=PATIENCE_MS, nap=self._nap):
             yield

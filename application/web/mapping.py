@@ -5,7 +5,7 @@ from typing import Annotated, Final
 
 from fastapi import APIRouter, Path, Query, Response
 
-from application.catalogue import NotConnected, Stop
+from application.catalogue import NO_SIGN_IN, NotConnected, Stop
 from application.web.facts import environment_settings, known
 from application.web.forms import Problem, problem_of
 from application.web.rendering import page
@@ -38,7 +38,7 @@ def refresh(visit: Here) -> Response:
     """Read products and preferences from QuickBooks again."""
     try:
         if not visit.services.company.state().connected:
-            raise NotConnected(since="", reason="no sign-in is kept here")
+            raise NotConnected(since="", reason=NO_SIGN_IN)
         visit.services.read_company()
     except Stop as stop:
         return _listed(visit, problems=[problem_of(stop)], status=409)

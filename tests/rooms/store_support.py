@@ -27,7 +27,7 @@ from application.store.items import Items
 from application.store.journal import Former, Journal, NewIntent, Receipt, Refusal, Send
 from application.store.leases import Lease, Leases
 from application.store.people import People
-from application.store.runs import Runs
+from application.store.runs import Run, Runs
 from application.store.schema import audit_head, tables
 from application.store.tables import Store, open_store
 from application.store.tokens import Tokens
@@ -255,4 +255,21 @@ def raw_engine(url: str) -> Engine:
         address.set(drivername=drivers.get(kind, kind)),
         poolclass=NullPool,
         isolation_level="AUTOCOMMIT",
+    )
+
+
+def asked(
+    rooms: Rooms, *, sole: bool = True, tag: str = REALM.tag, request: str | None = None
+) -> Run:
+    """Return a durable run that somebody asked for and nobody has begun."""
+    return rooms.runs.open(
+        kind="all",
+        state="queued",
+        by=UWASE,
+        environment="simulator",
+        realm_tag=tag,
+        holder="desk-1",
+        durable=True,
+        sole=sole,
+        request_sha256=request,
     )

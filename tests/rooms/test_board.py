@@ -11,7 +11,7 @@ from application.services.board import Boards
 from application.services.starting import Starting
 from tests.rooms.desk_support import Desk, desk_at
 from tests.rooms.mis_support import Place
-from tests.rooms.store_support import REALM, UWASE
+from tests.rooms.store_support import REALM, UWASE, asked
 
 
 @pytest.fixture
@@ -120,16 +120,7 @@ class TestOffer:
         assert (offer.needs_word(100), offer.needs_word(101), offer.first) == (False, True, False)
 
     def test_names_the_run_that_keeps_others_out(self, desk: Desk) -> None:
-        run = desk.rooms.runs.open(
-            kind="all",
-            state="queued",
-            by=UWASE,
-            environment="simulator",
-            realm_tag=REALM.tag,
-            holder="desk-1",
-            durable=True,
-            sole=True,
-        )
+        run = asked(desk.rooms)
         busy = starting(desk).offer().active
         desk.rooms.runs.finish(run.id, state="cancelled", by=UWASE)
 

@@ -115,6 +115,14 @@ class TestSeveralProcesses:
 
         assert second.wait_ms(Use.SINGLE) == 0
 
+    def test_understand_what_another_version_wrote(self, tmp_path: Path) -> None:
+        clock = JumpingClock()
+        newer = notices_in(tmp_path, clock, name="newer")
+        with newer.turn():
+            newer.put({"in_flight": 10, "at": clock.since_boot_ms(), "moons": 3})
+
+        assert beside(tmp_path, clock, name="ours").wait_ms(Use.SINGLE) > 0
+
     def test_are_alone_where_the_folder_cannot_be_used(self, tmp_path: Path) -> None:
         (tmp_path / "file").touch()
         clock = JumpingClock()

@@ -17,6 +17,7 @@ from tests.rooms.store_support import (
     REALM,
     UWASE,
     Rooms,
+    asked,
     refusal_of,
     rooms_on,
     worn_address_on,
@@ -36,20 +37,6 @@ def rooms(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Rooms]:
 @pytest.fixture
 def slices(rooms: Rooms) -> Slices:
     return Slices(rooms.store, world=rooms.world)
-
-
-def asked(rooms: Rooms, *, sole: bool = True, tag: str = TAG, request: str | None = None) -> Run:
-    return rooms.runs.open(
-        kind="all",
-        state="queued",
-        by=UWASE,
-        environment="simulator",
-        realm_tag=tag,
-        holder="desk-1",
-        durable=True,
-        sole=sole,
-        request_sha256=request,
-    )
 
 
 def seen(rooms: Rooms, run: Run) -> Run:

@@ -8,9 +8,8 @@ from typing import Any
 import pytest
 
 from application.services.supervising import Supervising
-from application.store.runs import Run
 from application.world import Chance, World
-from tests.rooms.store_support import REALM, UWASE, Rooms, rooms_on
+from tests.rooms.store_support import REALM, UWASE, Rooms, asked, rooms_on
 from tests.rooms.test_quickbooks_throttle import JumpingClock
 
 
@@ -48,23 +47,11 @@ def looking(rooms: Rooms, engine: Engine) -> Supervising:
     )
 
 
-def queued(rooms: Rooms) -> Run:
-    return rooms.runs.open(
-        kind="all",
-        state="queued",
-        by=UWASE,
-        environment="simulator",
-        realm_tag=REALM.tag,
-        holder="desk-1",
-        durable=True,
-    )
-
-
 class TestAQueuedRun:
     def test_that_waits_its_turn_is_left_alone(self, rooms: Rooms) -> None:
         engine = Engine()
         supervising = looking(rooms, engine)
-        queued(rooms)
+        asked(rooms)
 
         for _ in range(30):
             supervising.look()
@@ -74,7 +61,7 @@ class TestAQueuedRun:
 
     def test_that_the_engine_lost_is_handed_out_at_once(self, rooms: Rooms) -> None:
         engine = Engine(alive=False)
-        run = queued(rooms)
+        run = asked(rooms)
 
         assert looking(rooms, engine).look() == 1
         assert engine.submitted == [run.turn + 1]
@@ -84,7 +71,7 @@ class TestAQueuedRun:
     ) -> None:
         engine = Engine(begun=True)
         supervising = looking(rooms, engine)
-        run = queued(rooms)
+        run = asked(rooms)
 
         at_first = supervising.look()
         rooms.world.clock.sleep_ms(11_000)
@@ -97,7 +84,7 @@ class TestAQueuedRun:
     def test_is_left_alone_while_somebody_sends(self, rooms: Rooms) -> None:
         engine = Engine(begun=True)
         supervising = looking(rooms, engine)
-        run = queued(rooms)
+        run = asked(rooms)
         rooms.leases.take(REALM.tag, run_id=run.id, holder="desk-1")
 
         supervising.look()

@@ -27,7 +27,7 @@ def shown(place: University, run_id: int) -> dict[str, object]:
 
 def audited(place: University, action: str) -> int:
     """Return how often the audit log tells of this."""
-    with closing(sqlite3.connect(place.folder / "var" / "store" / "store.db")) as store:
+    with opened(place) as store:
         (times,) = store.execute(
             "SELECT COUNT(*) FROM audit WHERE action = ?", (action,)
         ).fetchone()
@@ -36,8 +36,20 @@ def audited(place: University, action: str) -> int:
 
 def changed(place: University, sql: str, *values: str) -> None:
     """Change the store while nobody uses it."""
-    with closing(sqlite3.connect(place.folder / "var" / "store" / "store.db")) as store, store:
+    with opened(place) as store, store:
         store.execute(sql, values)
+
+
+def opened(place: University) -> closing[sqlite3.Connection]:
+    """Open our store, past the program."""
+    return closing(sqlite3.connect(place.folder / "var" / "store" / "store.db"))
+
+
+def under_way(server: Server) -> int:
+    """Return a run of everything that has met its first invoice."""
+    run_id = server.started(f"{SYNC}/all", {})
+    server.until_met(run_id, least=1)
+    return run_id
 
 
 class TestWithoutAServer:
@@ -45,8 +57,7 @@ class TestWithoutAServer:
         with university(tmp_path, size=200) as place:
             server = start(place.environment())
             with slowed(place):
-                run_id = server.started(f"{SYNC}/all", {})
-                server.until_met(run_id, least=1)
+                run_id = under_way(server)
                 steered(server, run_id, "pause")
                 paused = server.until(run_id, "paused")
                 server.kill()
@@ -67,8 +78,7 @@ class TestWithoutAServer:
     ) -> None:
         with university(tmp_path, size=60) as place:
             with serving(place.environment()) as server, slowed(place):
-                run_id = server.started(f"{SYNC}/all", {})
-                server.until_met(run_id, least=1)
+                run_id = under_way(server)
                 place.simulator.control("POST", "revoke", {})
                 server.until(run_id, "waiting_connection")
 
@@ -88,8 +98,7 @@ class TestWithoutAServer:
         with university(tmp_path, size=200) as place:
             server = start(place.environment())
             with slowed(place):
-                run_id = server.started(f"{SYNC}/all", {})
-                server.until_met(run_id, least=1)
+                run_id = under_way(server)
                 server.kill()
                 child = begun(place, "runs", "resume", str(run_id))
                 read_until(child, words=b"going on here")
@@ -109,8 +118,7 @@ class TestWithoutAServer:
         with university(tmp_path, size=60) as place:
             server = start(place.environment())
             with slowed(place):
-                run_id = server.started(f"{SYNC}/all", {})
-                server.until_met(run_id, least=1)
+                run_id = under_way(server)
                 server.kill()
             changed(place, "UPDATE runs SET state = ?", state)
 
