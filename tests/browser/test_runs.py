@@ -15,6 +15,7 @@ from tests.walks.university import University, university
 Check = Callable[[Page], None]
 SIZE = 130
 SLOW_MS = 2
+KILLED_MS = 400  # with one request at a time, more is to come when the first is seen
 WATCHED_MS = 150  # long enough for titles to change while somebody looks
 LATER_MS = 90_000  # a bound on what must happen anyway
 
@@ -115,9 +116,9 @@ class TestARunWatchedLive:
     def test_goes_on_by_itself_after_its_server_was_killed(
         self, place: University, browser: Browser
     ) -> None:
-        server = start(place.environment())
+        server = start(place.environment() | {"IN_FLIGHT_MAX": "1"})
         with careless_page(browser) as page:
-            with slowed(place, latency_ms=SLOW_MS):
+            with slowed(place, latency_ms=KILLED_MS):
                 where = start_all(page, server)
                 server.until_met(int(where.rpartition("/")[2]), least=1)
                 server.kill()
