@@ -48,7 +48,9 @@ class TestAKilledServer:
                 run = again.until(run_id, "finished")
                 assert run["resumed"] >= 1
                 agree(place, again, run_id, size=SIZE)
-                assert len(again.get(f"{SYNC}/runs").data["runs"]) == 1
+                kinds = [one["kind"] for one in again.get(f"{SYNC}/runs").data["runs"]]
+                # What was in the air at the kill may be settled while the run waits for that.
+                assert [kind for kind in kinds if kind != "settle"] == ["all"]
 
     @pytest.mark.long
     def test_may_be_followed_by_one_that_is_killed_too(self, tmp_path: Path) -> None:
