@@ -11,6 +11,7 @@ SYNC ?=
 DEMO_FLAGS ?= $(if $(INVOICES),--invoices $(INVOICES)) $(if $(filter no,$(SYNC)),--no-sync)
 TESTS ?= tests/core tests/rooms tests/walks tests/browser tests/simulation
 LONG ?=
+RESUME ?=
 CHOSEN = $(if $(LONG),,-m "not long")
 BUT_PROVEN ?=
 LEFT_OUT = $(if $(BUT_PROVEN),$(addprefix --ignore=,$(shell $(PY) -m tests.proof --tried)))
@@ -85,8 +86,8 @@ judgement: $(READY_DEV)
 	@$(COVERAGE) combine --quiet
 	@$(COVERAGE) report --include='$(JUDGEMENT)' --fail-under=100
 
-prove: $(READY_DEV) ## try to break the promise, and print a page (FAST=1: the short form; SEED=N)
-	@$(PY) -m tests.proof $(if $(FAST),--fast) --seed $(SEED)
+prove: $(READY_DEV) ## try to break the promise, and print a page (FAST=1: the short form; SEED=N; RESUME=yes: with one broken off)
+	@$(PY) -m tests.proof $(if $(FAST),--fast) $(if $(RESUME),--resume) --seed $(SEED)
 
 bench: $(READY_DEV) ## every budget of speed and memory on this machine (ONLY=part)
 	@$(PY) -m bench $(if $(ONLY),--only $(ONLY))

@@ -12,6 +12,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 PAIR, ANSWER, BROKE = "pair ", "answer ", "broke "
 OFTEN = 10
+CHANGED = "with changes"
 # What each proof counts under its name, in the words of the page.
 TITLES = {
     "TK1": "Kills at each step",
@@ -52,7 +53,7 @@ _SERVERS = {"MariaDB": ("mariadbd", "--version"), "PostgreSQL": ("postgres", "--
 
 
 def page(
-    file: Path,
+    files: Sequence[Path],
     *,
     parts: Sequence[str],
     failed: Sequence[str],
@@ -64,7 +65,7 @@ def page(
     """Return the page.
 
     Args:
-        file: The figures as JSON lines, one for each part of a part.
+        files: The figures as JSON lines, one for each part of a part.
         parts: The parts that were run, by name.
         failed: Those of them that found something.
         faults: The table of faults and who tries each.
@@ -72,7 +73,7 @@ def page(
         fast: Whether this was the form for every change.
         first: The first seed.
     """
-    told = _gathered(file)
+    told = _gathered(files)
     form, word = ("Short", " FAST=1") if fast else ("Long", "")
     day = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"  # noqa: TID251 - the page's own date
     lines = [
@@ -92,11 +93,12 @@ def page(
     return "\n".join(lines) + "\n"
 
 
-def _gathered(file: Path) -> dict[str, Counter[str]]:
+def _gathered(files: Sequence[Path]) -> dict[str, Counter[str]]:
     """Return the figures of each test, those of its parts added up."""
     told: defaultdict[str, Counter[str]] = defaultdict(Counter)
-    if file.exists():
-        for line in file.read_text(encoding="utf-8").splitlines():
+    for file in files:
+        text = file.read_text(encoding="utf-8") if file.exists() else ""
+        for line in text.splitlines():
             entry = json.loads(line)
             counts = {k: n for k, n in entry["figures"].items() if isinstance(n, int)}
             counts.pop("seed", None)
@@ -163,7 +165,7 @@ def _line(title: str, words: str) -> str:
 def commit() -> str:
     """Return the commit that is tried, and whether the files are it."""
     short = _said("git", "rev-parse", "--short", "HEAD") or "unknown"
-    return f"{short} with changes" if _said("git", "status", "--porcelain") else short
+    return f"{short} {CHANGED}" if _said("git", "status", "--porcelain") else short
 
 
 def _versions() -> str:
