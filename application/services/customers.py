@@ -350,6 +350,11 @@ class Customers:
         self._journal.look(intent.id, at=seen.asked_at)
         if seen.asked_at < absent_from or intent.looks == 0 or not seen.believable:
             return Parked(max(absent_from, now))
+        if intent.sends >= errand.sends_max:
+            # Answered unclearly each time and never kept: another send needs a person.
+            given_up = Refused("quickbooks_rejected", text=intent.cause or "")
+            self._close(intent, outcome=given_up, errand=errand)
+            return Blocked(given_up)
         self._journal.absent([intent.id], again=True, lease=errand.lease, by=errand.by)
         work.intents[intent.id] = intent
         self._drain(iter([[_sending(intent)]]), work=work, errand=errand)
