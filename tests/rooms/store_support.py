@@ -238,6 +238,14 @@ def worn_address_on(kind: str, *, request: pytest.FixtureRequest, tmp_path: Path
     return _worn[place]
 
 
+@contextmanager
+def worn_rooms_on(request: pytest.FixtureRequest, *, tmp_path: Path) -> Iterator[Rooms]:
+    """Open every room on such a database, of the kind that the fixture's parameter names."""
+    url = worn_address_on(request.param, request=request, tmp_path=tmp_path)
+    with rooms_on(url, locks=tmp_path / "locks") as opened:
+        yield opened
+
+
 def drop_guards(connection: Connection) -> None:
     """Take down the triggers that guard the audit log."""
     for table in ("audit", "audit_invoices"):

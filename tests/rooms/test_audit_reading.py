@@ -29,7 +29,7 @@ from tests.rooms.store_support import (
     drop_guards,
     raw_engine,
     rooms_on,
-    worn_address_on,
+    worn_rooms_on,
 )
 
 MUGISHA = Actor("mugisha", source="dashboard", address="10.0.0.14")
@@ -37,8 +37,7 @@ MUGISHA = Actor("mugisha", source="dashboard", address="10.0.0.14")
 
 @pytest.fixture(params=KINDS)
 def rooms(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Rooms]:
-    url = worn_address_on(request.param, request=request, tmp_path=tmp_path)
-    with rooms_on(url, locks=tmp_path / "locks") as opened:
+    with worn_rooms_on(request, tmp_path=tmp_path) as opened:
         yield opened
 
 

@@ -18,15 +18,14 @@ from tests.rooms.store_support import (
     Rooms,
     rooms_on,
     wanted_of,
-    worn_address_on,
+    worn_rooms_on,
 )
 from tests.rooms.test_audit_reading import FixedClock, ids_of, note
 
 
 @pytest.fixture(params=KINDS)
 def rooms(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Rooms]:
-    url = worn_address_on(request.param, request=request, tmp_path=tmp_path)
-    with rooms_on(url, locks=tmp_path / "locks") as opened:
+    with worn_rooms_on(request, tmp_path=tmp_path) as opened:
         yield opened
 
 

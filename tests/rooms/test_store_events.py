@@ -11,7 +11,13 @@ from sqlalchemy import Connection
 
 from application.catalogue import NotFound
 from application.store.events import Event, Events, Head, insert_events
-from tests.rooms.store_support import KINDS, REALM, UWASE, Rooms, rooms_on, worn_address_on
+from tests.rooms.store_support import (
+    KINDS,
+    REALM,
+    UWASE,
+    Rooms,
+    worn_rooms_on,
+)
 
 STEP_S = 30  # a bound on what must happen anyway
 TRY_S = 0.3  # time to do what must not happen
@@ -19,8 +25,7 @@ TRY_S = 0.3  # time to do what must not happen
 
 @pytest.fixture(params=KINDS)
 def rooms(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Rooms]:
-    url = worn_address_on(request.param, request=request, tmp_path=tmp_path)
-    with rooms_on(url, locks=tmp_path / "locks") as opened:
+    with worn_rooms_on(request, tmp_path=tmp_path) as opened:
         yield opened
 
 

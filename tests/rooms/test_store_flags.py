@@ -17,8 +17,7 @@ from tests.rooms.store_support import (
     UWASE,
     Rooms,
     refusal_of,
-    rooms_on,
-    worn_address_on,
+    worn_rooms_on,
 )
 
 TAG = REALM.tag
@@ -26,8 +25,7 @@ TAG = REALM.tag
 
 @pytest.fixture(params=KINDS)
 def rooms(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Rooms]:
-    url = worn_address_on(request.param, request=request, tmp_path=tmp_path)
-    with rooms_on(url, locks=tmp_path / "locks") as opened:
+    with worn_rooms_on(request, tmp_path=tmp_path) as opened:
         yield opened
 
 

@@ -11,7 +11,14 @@ from application.catalogue import LeaseLost
 from application.store.customers import LinkTaken
 from application.store.items import CompanyProfile, ItemRow
 from application.store.runs import Run
-from tests.rooms.store_support import KINDS, LIVE, REALM, UWASE, Rooms, rooms_on, worn_address_on
+from tests.rooms.store_support import (
+    KINDS,
+    LIVE,
+    REALM,
+    UWASE,
+    Rooms,
+    worn_rooms_on,
+)
 
 TAG = REALM.tag
 UWASE_CODE = "25/00411/BBA"
@@ -19,8 +26,7 @@ UWASE_CODE = "25/00411/BBA"
 
 @pytest.fixture(params=KINDS)
 def rooms(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Rooms]:
-    url = worn_address_on(request.param, request=request, tmp_path=tmp_path)
-    with rooms_on(url, locks=tmp_path / "locks") as opened:
+    with worn_rooms_on(request, tmp_path=tmp_path) as opened:
         yield opened
         assert opened.audit.verify().intact
 

@@ -23,7 +23,7 @@ from tests.rooms.store_support import (
     JumpingClock,
     Rooms,
     rooms_on,
-    worn_address_on,
+    worn_rooms_on,
 )
 
 POST = request_sha("uwase", "POST", "/api/v1/sync/batch", "a-key")
@@ -34,8 +34,7 @@ DAY_MS = 24 * 60 * 60 * 1000
 
 @pytest.fixture(params=KINDS)
 def rooms(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Rooms]:
-    url = worn_address_on(request.param, request=request, tmp_path=tmp_path)
-    with rooms_on(url, locks=tmp_path / "locks") as opened:
+    with worn_rooms_on(request, tmp_path=tmp_path) as opened:
         yield opened
 
 

@@ -13,7 +13,12 @@ from application.store.audit import Actor
 from application.store.runs import Run
 from application.store.schedules import Schedules, Terms
 from application.store.starts import Start, StartTaken
-from tests.rooms.store_support import KINDS, UWASE, Rooms, rooms_on, worn_address_on
+from tests.rooms.store_support import (
+    KINDS,
+    UWASE,
+    Rooms,
+    worn_rooms_on,
+)
 
 NIGHTLY = Terms(
     enabled=True,
@@ -29,8 +34,7 @@ HOUR = timedelta(hours=1)
 
 @pytest.fixture(params=KINDS)
 def rooms(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Rooms]:
-    url = worn_address_on(request.param, request=request, tmp_path=tmp_path)
-    with rooms_on(url, locks=tmp_path / "locks") as opened:
+    with worn_rooms_on(request, tmp_path=tmp_path) as opened:
         yield opened
         assert opened.audit.verify().intact
 

@@ -19,8 +19,7 @@ from tests.rooms.store_support import (
     Rooms,
     asked,
     refusal_of,
-    rooms_on,
-    worn_address_on,
+    worn_rooms_on,
 )
 
 TAG = REALM.tag
@@ -28,8 +27,7 @@ TAG = REALM.tag
 
 @pytest.fixture(params=KINDS)
 def rooms(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Rooms]:
-    url = worn_address_on(request.param, request=request, tmp_path=tmp_path)
-    with rooms_on(url, locks=tmp_path / "locks") as opened:
+    with worn_rooms_on(request, tmp_path=tmp_path) as opened:
         yield opened
         assert opened.audit.verify().intact
 
