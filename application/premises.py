@@ -5,7 +5,7 @@ from pathlib import Path
 
 from application.catalogue import ConfigInvalid
 from application.embedded import DEMO_SCALE, Place, refuse_if_shared
-from application.settings import Settings, SettingWrong
+from application.settings import LOOPBACK, Settings, SettingWrong
 from application.world import Clock, Waits
 
 DEMO_SIZE = 1_000
@@ -106,17 +106,9 @@ def home_of_files() -> Path:
     return load_settings().feebridge_home
 
 
-def invoices_a_minute(settings: Settings, *, scale: int) -> int:
-    """Return the most invoices QuickBooks takes in a minute: bundles, and single ones beside them.
-
-    Args:
-        settings: With QuickBooks' limits.
-        scale: How many times faster its minutes run.
-    """
-    from application.services.choosing import PAGE  # noqa: PLC0415 - a question must start fast
-
-    bundles = settings.batches_per_minute
-    return (bundles * PAGE + max(0, settings.requests_per_minute - bundles)) * scale
+def reachable_from_elsewhere(settings: Settings) -> bool:
+    """Return whether other machines can open our pages."""
+    return settings.host not in LOOPBACK
 
 
 def waits_of(settings: Settings, *, clock: Clock) -> Waits:

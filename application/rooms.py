@@ -15,7 +15,7 @@ from application.catalogue import ConfigInvalid
 from application.embedded import Simulator, key_in
 from application.invoices.model import AmountRule, Environment, ItemPolicy
 from application.premises import make_demo_mis, place_of, waits_of
-from application.settings import LOOPBACK, Settings
+from application.settings import Settings
 from application.world import World
 
 if TYPE_CHECKING:
@@ -50,8 +50,7 @@ if TYPE_CHECKING:
     from application.store.slices import Slices
     from application.store.tables import Store
     from application.store.tokens import Tokens
-
-__all__ = ["LOOPBACK", "Rooms"]
+    from application.store.usage import Usage
 
 CURRENCY = "RWF"
 GUIDE_INVOICES = 1_250
@@ -200,6 +199,13 @@ class Rooms:
         from application.store.items import Items
 
         return Items(self.store, audit=self.audit, world=self.world)
+
+    @cached_property
+    def usage(self) -> Usage:
+        """What was asked of QuickBooks, month by month."""
+        from application.store.usage import Usage
+
+        return Usage(self.store)
 
     @cached_property
     def reader(self) -> MisReader:

@@ -114,6 +114,9 @@ class Settings(BaseSettings):
     requests_per_second: int = Field(default=10, ge=1, description="Requests in one second.")
     requests_per_minute: int = Field(default=500, ge=2, description="Requests in one minute.")
     batches_per_minute: int = Field(default=40, ge=1, description="Bundles in one minute.")
+    reads_per_month: int = Field(
+        default=500_000, ge=1, description="Reads Intuit grants in a month; those of your tier."
+    )
     in_flight_max: int = Field(default=10, ge=1, le=10, description="Requests at the same time.")
     read_timeout_s: int = Field(default=130, ge=1, description="Longest wait for an answer.")
     lease_s: int = Field(default=300, ge=1, description="Life of the sender's lease.")

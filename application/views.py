@@ -9,6 +9,7 @@ from application.rooms import Rooms
 
 if TYPE_CHECKING:
     from application.services.board import Boards
+    from application.services.costs import Cost
     from application.services.overview import Overview
     from application.services.picking import Picking
     from application.services.setup import Setup
@@ -106,7 +107,6 @@ class Views(Rooms):
     @cached_property
     def watching(self) -> Watching:
         """How a run stands."""
-        from application.premises import invoices_a_minute
         from application.services.watching import Watching
 
         return Watching(
@@ -114,5 +114,17 @@ class Views(Rooms):
             events=self.events,
             journal=self.journal,
             clock=self.world.clock,
-            per_minute=invoices_a_minute(self.settings, scale=self.world.clock.scale),
+            per_minute=self.cost(0).per_minute,
+        )
+
+    def cost(self, count: int) -> Cost:
+        """Return what sending so many invoices asks of QuickBooks."""
+        from application.services.costs import cost_of
+
+        return cost_of(
+            count,
+            bundles_a_minute=self.settings.batches_per_minute,
+            requests_a_minute=self.settings.requests_per_minute,
+            batch_size=self.settings.batch_size,
+            scale=self.world.clock.scale,
         )

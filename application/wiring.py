@@ -225,6 +225,14 @@ class Services(Views):
         until = EPOCH + timedelta(milliseconds=until_ms)
         return until if until > self.world.clock.now() else None
 
+    def reads(self) -> tuple[int, int] | None:
+        """Return the reads of this month and how many Intuit grants; None without a company."""
+        tag = self.company.realm_tag()
+        if tag is None:
+            return None
+        month = self.usage.of_month(tag, at=self.world.clock.now())
+        return month.reads, self.settings.reads_per_month
+
     def documents(self, ids: Sequence[str]) -> Sequence[Document]:
         """Return invoices as QuickBooks holds them now.
 

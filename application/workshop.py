@@ -2,20 +2,22 @@
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import cached_property
 
-from application.catalogue import QuickBooksUnavailable
+from application.catalogue import QuickBooksUnavailable, StoreUnavailable
 from application.invoices.model import Document, Realm
 from application.invoices.outcomes import Refused, Unknown
 from application.mis.claims import MisClaims
-from application.premises import THROTTLE_MOST_S
+from application.premises import THROTTLE_MOST_S, reachable_from_elsewhere
 from application.quickbooks.client import Client
 from application.quickbooks.lanes import FanOut, Lanes
+from application.quickbooks.meter import Traffic
 from application.quickbooks.namesakes import others_named
 from application.quickbooks.throttle import Limits as Pace
 from application.quickbooks.throttle import Spent, Throttle
 from application.reception import Reception
-from application.rooms import LOOPBACK, Rooms
+from application.rooms import Rooms
 from application.services.arrivals import Arrivals
 from application.services.checks import Checks
 from application.services.crossing import Crossing
@@ -33,6 +35,7 @@ from application.services.slicing import Slicing
 from application.services.sweeping import Sweeping
 from application.store.customers import Customers as Links
 from application.store.notices import Notices
+from application.store.usage import Spending
 
 
 class Workshop:
@@ -208,7 +211,15 @@ class Workshop:
             recall=self._spent,
             remember=lambda spent: self._rooms.items.remember(self._windows, spent.kept()),
             beside=self._notices(),
+            traffic=self._traffic,
         )
+
+    @cached_property
+    def _traffic(self) -> Traffic:
+        tag, usage = self._realm.tag, self._rooms.usage
+        traffic = Traffic(lambda requests, reads: usage.add(tag, Spending(requests, reads)))
+        self._rooms.things.callback(_last_words, traffic)
+        return traffic
 
     def _notices(self) -> Notices | None:
         """Return how other processes of this machine tell what they send; simulated ones do not."""
@@ -319,6 +330,7 @@ class Workshop:
             logs=self._rooms.logs,
             holder=self._rooms.holder,
             paused_ms=self._throttle.paused_ms,
+            spent=lambda: Spending(self._traffic.requests, self._traffic.reads),
             while_waiting=self._throttle.while_waiting,
         )
 
@@ -367,8 +379,14 @@ class Workshop:
 
     def _doors(self) -> list[Check]:
         """Say what an address that can be reached from elsewhere needs."""
-        host = self._rooms.settings.host
-        if host in LOOPBACK:
+        settings = self._rooms.settings
+        if not reachable_from_elsewhere(settings):
             return []
-        text = f"HOST is {host}: the REST interface speaks plain HTTP and can be reached"
+        text = f"HOST is {settings.host}: the REST interface speaks plain HTTP and can be reached"
         return [Check("Binding", "warn", text, "Put a TLS proxy in front of it.")]
+
+
+def _last_words(traffic: Traffic) -> None:
+    """Have what a process asked last added up; nothing depends on it."""
+    with suppress(StoreUnavailable):
+        traffic.hand_on()

@@ -4,7 +4,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic import BaseModel, ConfigDict, WithJsonSchema
 
 Money = Annotated[Decimal, WithJsonSchema({"type": "number"})]
 Status = Literal["not_synced", "synced", "failed", "in_progress"]
@@ -238,6 +238,8 @@ class Run(Shape):
     rate_per_minute: int | None
     eta_seconds: int | None
     throttled_seconds: int
+    quickbooks_requests: int
+    quickbooks_reads: int
     resumed: int
     settings: dict[str, Any]
     failures_by_cause: dict[str, int]
@@ -383,54 +385,6 @@ class SignIn(Shape):
 
     authorization_url: str
     expires_in: int
-
-
-class Suggested(Shape):
-    """A product whose name is close."""
-
-    item_id: str
-    item: str
-
-
-class MappingRow(Shape):
-    """Which product takes one fee category."""
-
-    fee_category: int
-    fee: str | None
-    item_id: str | None
-    item: str | None
-    source: Literal["person", "name", "created", "default", "none"]
-    suggested: Suggested | None
-    waiting: int
-    failed: int
-
-
-class ChosenRow(MappingRow):
-    """A fee category after its product was chosen."""
-
-    now_look_fixed: int
-
-
-class Mapping(Shape):
-    """Which product takes which fee category."""
-
-    mapping: list[MappingRow]
-    mapped: int
-    total: int
-    products_read_at: datetime | None
-
-
-class Schedule(Shape):
-    """When runs start by themselves."""
-
-    enabled: bool
-    cron: str | None
-    days: list[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]] | None
-    from_: str | None = Field(alias="from")
-    to: str | None
-    batch_size: int | None
-    max_batches: int | None
-    next_run_at: datetime | None
 
 
 class Health(Shape):

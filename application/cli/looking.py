@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from application.services.progress import Statistics
     from application.wiring import Services
 
-BUNDLE: Final = 30
 MINUTES_IN_HOUR: Final = 60
 RUNS_RECENT: Final = 20
 
@@ -83,17 +82,15 @@ def _add_amounts(call: Call, *, services: "Services", counts: "Statistics") -> N
 
 def pace(count: int, *, services: "Services") -> str:
     """Return how fast QuickBooks lets us be, and how long so many invoices take at least."""
-    chosen = services.settings
-    singles = chosen.requests_per_minute - chosen.batches_per_minute
-    a_minute = (chosen.batches_per_minute * BUNDLE + singles) * services.world.clock.scale
-    minutes = -(-count // a_minute)
+    cost = services.cost(count)
+    minutes = cost.minutes
     if minutes <= 1:
         time = "under a minute"
     elif minutes < 2 * MINUTES_IN_HOUR:
         time = f"{minutes} minutes or more"
     else:
         time = f"{-(-minutes // MINUTES_IN_HOUR)} hours or more"
-    return f"At most {number(a_minute)} per minute, so {time}."
+    return f"At most {number(cost.per_minute)} per minute, so {time}."
 
 
 def next_step(services: "Services", *, counts: "Statistics") -> str | None:
@@ -199,6 +196,7 @@ def status(call: Call) -> int:
                 paces=services.paces(recent),
                 next_run_at=services.schedule.next_run_at(),
                 paused_until=services.paused_until(),
+                reads=services.reads(),
                 now=call.now(),
                 office=services.office,
             ),
@@ -220,6 +218,8 @@ def print_status(
         f"{number(counts.total)} synced, {number(counts.not_synced)} waiting, "
         f"{number(counts.failed)} failed, {number(counts.in_progress)} in progress"
     )
+    if reads := services.reads():
+        say(f"Reads        {number(reads[0])} of the {number(reads[1])} Intuit grants this month")
     say(f"Runs         {_runs_words(services)}")
     step = next_step(services, counts=counts)
     if step:

@@ -50,6 +50,7 @@ def tell(call: Call, *, services: "Services", ended: Ended, alone: bool = True) 
     message = _message(report, ended=ended)
     call.screen.say(message)
     _say_failures(call, report=report)
+    _say_spent(call, report=report, services=services)
     if report.unsettled:
         when = report.settles_at.astimezone(services.office) if report.settles_at else None
         until = f" by {when:%H:%M}" if when else ""
@@ -92,6 +93,18 @@ def _message(report: Report, *, ended: Ended) -> str:
     if report.settled_before:
         text += f"\n  {counted(report.settled_before, 'unclear invoice')} of earlier runs settled"
     return text
+
+
+def _say_spent(call: Call, *, report: Report, services: "Services") -> None:
+    """Say what a long run asked of QuickBooks, beside what was to be expected."""
+    if report.processed <= ROWS_SHOWN:
+        return
+    planned = services.cost(report.processed)
+    call.screen.say(
+        f"  QuickBooks was asked {number(report.spent.requests)} times "
+        f"({counted(report.spent.reads, 'read')}); so many invoices need "
+        f"{number(planned.requests)}, more where payers are new."
+    )
 
 
 def _say_failures(call: Call, *, report: Report) -> None:

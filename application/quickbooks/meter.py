@@ -1,9 +1,11 @@
-"""Reads alone refused, again and again: the reads Intuit grants in a month are used up."""
+"""What QuickBooks is asked: how much left us, and whether the month's reads are used up."""
 
+from collections.abc import Callable
 from typing import Final
 
 IN_A_ROW: Final = 4  # refused reads, a rest apart: a limit of a minute would have passed
 AGAIN_S: Final = 600  # until one read finds out whether more were granted
+HAND_ON_MS: Final = 10_000  # a killed process leaves at most so much uncounted
 
 
 class ReadMeter:
@@ -45,3 +47,37 @@ class ReadMeter:
     def passed(self) -> None:
         """Forget the refusals: a read was answered, or a write was refused as well."""
         self.refused = self._until_ms = self._rested_ms = 0
+
+
+class Traffic:
+    """Counts what leaves for QuickBooks, and hands it on now and then.
+
+    Args:
+        keep: Adds up requests, and the reads among them, for every process of the installation.
+    """
+
+    def __init__(self, keep: Callable[[int, int], None]) -> None:
+        self._keep = keep
+        self._handed_on_ms = 0
+        self.requests = 0
+        self.reads = 0
+        self._kept = (0, 0)
+
+    def sent(self, *, read: bool) -> None:
+        """Count a request that has left."""
+        self.requests += 1
+        self.reads += read
+
+    def hand_on(self, now: int | None = None) -> None:
+        """Have what is new added up.
+
+        Args:
+            now: Leave it for later where that was done a short time ago; None: at once.
+        """
+        if now is not None and now - self._handed_on_ms < HAND_ON_MS:
+            return
+        self._handed_on_ms = now or self._handed_on_ms
+        requests, reads = self.requests - self._kept[0], self.reads - self._kept[1]
+        if requests:
+            self._keep(requests, reads)
+            self._kept = (self._kept[0] + requests, self._kept[1] + reads)

@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from application.catalogue import RateLimited
 from application.quickbooks.beside import Beside, Neighbours, Used, by_name, known_to
-from application.quickbooks.meter import AGAIN_S, ReadMeter
+from application.quickbooks.meter import AGAIN_S, ReadMeter, Traffic
 from application.world import World
 
 _RATE_BACK = 5  # bundles a minute given back after each clean while
@@ -123,6 +123,7 @@ class Throttle:
         recall: Gives what an earlier process kept, or None.
         remember: Keeps what the windows hold; called at most once a second.
         beside: The other processes of this machine; None: there are none.
+        traffic: Counts what leaves; None: nobody asks.
     """
 
     def __init__(
@@ -133,8 +134,10 @@ class Throttle:
         recall: Callable[[], Spent | None] | None = None,
         remember: Callable[[Spent], None] | None = None,
         beside: Beside | None = None,
+        traffic: Traffic | None = None,
     ) -> None:
         self._world = world
+        self._traffic = traffic
         self._lock = threading.RLock()
         scaled = world.clock.scaled_ms
         self._second_ms = scaled(1) + max(_SLACK_MS, scaled(1) // 20)
@@ -329,6 +332,8 @@ class Throttle:
     def _note_sent(self, use: Use) -> int:
         with self._turn():
             counted_ms = self._now() + self._on_the_way_ms
+            if self._traffic is not None:
+                self._traffic.sent(read=use is Use.READ)
             self._open_requests -= 1
             insort(self._requests, counted_ms)
             if use is Use.BUNDLE:
@@ -356,6 +361,8 @@ class Throttle:
 
     def _keep(self, *, at_once: bool = False) -> None:
         now = self._now()
+        if self._traffic is not None:
+            self._traffic.hand_on(now)
         if self._remember is None or (not at_once and now - self._kept_at_ms < self._second_ms):
             return
         self._kept_at_ms = now

@@ -7,12 +7,12 @@ from typing_extensions import override
 
 from application.invoices.model import Status
 from application.mis.reader import MisReader
+from application.services.costs import BUNDLE
 from application.services.plans import Plans, pages_of
 from application.store.journal import Journal
 from application.store.runs import Run
 from application.store.slices import FAILED, WAITING, Place
 
-PAGE = 30
 FAILED_PAGE = 500
 
 
@@ -64,7 +64,7 @@ class Choosing:
         source = iter(ids) if ids is not None else self._all(upto=upto, realm_tag=realm_tag)
         if most is not None:
             source = islice(source, most)
-        while page := list(islice(source, min(PAGE, batch_size))):
+        while page := list(islice(source, min(BUNDLE, batch_size))):
             yield page
 
     def walk(self, run: Run, *, place: Place) -> "Walk":
@@ -150,7 +150,7 @@ class Walk:
         taken = 0
         source = self._ids()
         while taken < most:
-            room = min(PAGE, most - taken, batch_size)
+            room = min(BUNDLE, most - taken, batch_size)
             page = list(islice(source, room))
             if not page:
                 self.over = True
@@ -173,6 +173,6 @@ class Walk:
                 yield one, Place(after=one)
         after = start.after if start.phase == FAILED else 0
         fixed = self._choosing.fixed(upto=upto, realm_tag=run.realm_tag, after=after)
-        while page := list(islice(fixed, PAGE)):
+        while page := list(islice(fixed, BUNDLE)):
             for one in self._choosing.not_refused_by(run.id, page):
                 yield one, Place(phase=FAILED, after=one)

@@ -19,6 +19,7 @@ from application.store.audit import Actor
 from application.store.leases import Lease, LeaseRecord, Leases
 from application.store.runs import Run, Runs
 from application.store.tables import Clash
+from application.store.usage import Spending
 from application.world import Gate, Waits, World
 
 COUNT_EVERY_MS = 500
@@ -44,6 +45,8 @@ class Drive:
     counted_at: datetime
     wish: str | None = None  # a person's pause or cancel; stop: this process ends; window: closed
     throttled_ms: int = 0
+    spent_before: Spending = field(default_factory=Spending)  # by earlier parts of this run
+    spent_at_start: Spending = field(default_factory=Spending)  # by this process, before this part
     paused: bool = False
     parked: dict[int, datetime] = field(default_factory=dict)  # invoice -> when to try again
     unclear: dict[int, datetime] = field(default_factory=dict)  # invoice -> when it is decided
@@ -81,6 +84,7 @@ class Driving:
     Args:
         holder: Host and process, as the lease and the claim tokens name them.
         paused_ms: How long QuickBooks' limits hold us back now.
+        spent: What this process has asked of QuickBooks so far.
         while_waiting: Told what to do while a read waits for a permit.
     """
 
@@ -97,6 +101,7 @@ class Driving:
         logs: Logs,
         holder: str,
         paused_ms: Callable[[], int],
+        spent: Callable[[], Spending],
         while_waiting: Callable[[Callable[[], None] | None], None],
     ) -> None:
         self._runs = runs
@@ -109,6 +114,7 @@ class Driving:
         self._logs = logs
         self._holder = holder
         self._paused_ms = paused_ms
+        self._spent = spent
         self._while_waiting = while_waiting
         self._numbers = count(1)
 
@@ -196,6 +202,7 @@ class Driving:
             report=Report(run_id=run.id, kind=order.kind, started_at=now),
             renewed_at=now,
             counted_at=now,
+            spent_at_start=self._spent(),
         )
         self._while_waiting(lambda: self.tick(drive))
         return drive
@@ -222,6 +229,7 @@ class Driving:
         caller = Caller(by=run.by, stop=stop, watch=watch)
         drive = self._begun(ours, order=Order.of(ours), realm=realm, caller=caller, lease=lease)
         drive.throttled_ms = ours.throttled_ms
+        drive.spent_before = ours.asked_of_quickbooks
         drive.report.total = ours.total
         drive.report.started_at = ours.started_at
         return drive
@@ -273,6 +281,7 @@ class Driving:
     def count(self, drive: Drive, *, now: datetime | None = None) -> None:
         """Make the run's figures and news visible to every door."""
         report = drive.report
+        report.spent = drive.spent_before + self._spent() - drive.spent_at_start
         news = list(drive.news)
         drive.news.clear()
         if now is not None:
@@ -285,6 +294,7 @@ class Driving:
             failed=report.failed,
             unsettled=report.unsettled,
             throttled_ms=drive.throttled_ms,
+            spent=report.spent,
             events=news,
         )
 

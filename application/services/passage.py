@@ -8,6 +8,7 @@ from application.invoices.model import Kind, Realm
 from application.quickbooks.client import Client
 from application.services.choosing import Choosing
 from application.services.connection import Connection
+from application.services.costs import BOTH_LANES_ABOVE
 from application.services.crossing import Crossing
 from application.services.driving import Drive, Driving
 from application.services.reports import Caller, Order, Report
@@ -19,7 +20,6 @@ from application.store.journal import Journal
 from application.store.runs import Runs
 from application.world import World
 
-BOTH_LANES_ABOVE = 30
 PROFILE_AGE = timedelta(hours=12)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Self
 from application.catalogue import Stop
 from application.store.audit import Actor
 from application.store.runs import Run
+from application.store.usage import Spending
 
 if TYPE_CHECKING:
     from application.services.trips import Ended  # only its name: trips know how to send
@@ -49,6 +50,7 @@ class Report:
     duration_ms: int = 0
     state: str = "running"
     stopped_by: Stop | None = None
+    spent: Spending = field(default_factory=Spending)
     paused_ms: int = 0  # QuickBooks asked us to wait this long; 0 when not
 
     def forget_unclear(self) -> None:

@@ -54,6 +54,7 @@ def status_entry(
     paces: Mapping[int, Mapping[str, object]],
     next_run_at: datetime | None,
     paused_until: datetime | None,
+    reads: tuple[int, int] | None,
     now: datetime,
     office: ZoneInfo,
 ) -> dict[str, object]:
@@ -66,6 +67,7 @@ def status_entry(
         paces: What the newest progress of a run at work said.
         next_run_at: When the schedule starts the next run.
         paused_until: Until when QuickBooks asked us to wait.
+        reads: Reads of this month, and how many Intuit grants.
         now: In office time.
         office: The zone times are told in.
     """
@@ -84,8 +86,8 @@ def status_entry(
             if state.reconnect_by
             else None,
             "paused_until": paused_until.astimezone(office) if paused_until else None,
-            "reads_this_month": None,
-            "reads_limit": None,
+            "reads_this_month": reads[0] if reads else None,
+            "reads_limit": reads[1] if reads else None,
         },
         "active_run": _active(active, pace=paces.get(active.id, {})) if active else None,
         "last_run": _last(last) if last else None,

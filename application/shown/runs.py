@@ -161,6 +161,8 @@ def run_entry(
         "rate_per_minute": going.get("rate_per_minute"),
         "eta_seconds": going.get("eta_seconds"),
         "throttled_seconds": run.throttled_ms // 1000,
+        "quickbooks_requests": run.asked_of_quickbooks.requests,
+        "quickbooks_reads": run.asked_of_quickbooks.reads,
         "resumed": run.resumed,
         "settings": {
             "batch_size": run.arguments.get("batch_size"),

@@ -12,6 +12,7 @@ from application.store.columns import json_object, maybe_clean
 from application.store.events import add_events
 from application.store.schema import runs
 from application.store.tables import Store
+from application.store.usage import Spending
 from application.world import World
 
 QUEUED = "queued"
@@ -58,6 +59,7 @@ class Run:
     wake_at: datetime | None
     resumed: int
     throttled_ms: int
+    asked_of_quickbooks: Spending
 
     @property
     def ids(self) -> tuple[int, ...] | None:
@@ -208,4 +210,5 @@ def run_of(row: Row[Any]) -> Run:
         wake_at=row.wake_at,
         resumed=row.resumed,
         throttled_ms=row.throttled_ms,
+        asked_of_quickbooks=Spending(requests=row.requests, reads=row.metered_reads),
     )

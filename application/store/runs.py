@@ -25,6 +25,7 @@ from application.store.schema import intents, refusals, runs
 from application.store.starts import Start, StartTaken, take
 from application.store.tables import Clash
 from application.store.turns import Turns
+from application.store.usage import Spending
 
 __all__ = ["Run", "RunFailure", "Runs"]
 
@@ -164,6 +165,7 @@ class Runs(Turns):
         unsettled: int,
         total: int | None = None,
         throttled_ms: int | None = None,
+        spent: Spending | None = None,
         events: Sequence[tuple[str, Mapping[str, object]]] = (),
     ) -> None:
         """Make a run's figures and news visible. They follow other changes: no audit line."""
@@ -177,6 +179,8 @@ class Runs(Turns):
             values["total"] = total
         if throttled_ms is not None:
             values["throttled_ms"] = throttled_ms
+        if spent is not None:
+            values |= {"requests": spent.requests, "metered_reads": spent.reads}
 
         def work(connection: Connection) -> None:
             changed = connection.execute(_CHANGE, {**values, "b_id": run_id})

@@ -290,6 +290,8 @@ runs = Table(
     Column("wake_at", Instant),  # when a waiting run is looked at again
     Column("resumed", Integer, nullable=False, server_default="0"),
     Column("throttled_ms", BigInteger, nullable=False, server_default="0"),
+    Column("requests", BigInteger, nullable=False, server_default="0"),  # of QuickBooks, reads too
+    Column("metered_reads", BigInteger, nullable=False, server_default="0"),
     Column("request_sha256", SHA),  # the Idempotency-Key it was asked for with
     Index("runs_open", "open", "id"),
     Index("runs_sole", "realm_tag", "sole", unique=True),

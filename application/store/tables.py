@@ -35,7 +35,8 @@ from application.store.columns import Instant
 from application.store.liveness import make_folder
 from application.world import Gate, World
 
-REVISIONS: Final = ("0001", "0002", "0003", "0004")  # every shape this program knows, oldest first
+# Every shape this program knows, oldest first.
+REVISIONS: Final = ("0001", "0002", "0003", "0004", "0005")
 SETTING: Final = "STORE_DATABASE_URL"
 
 _TRIES = 6  # the first and five more

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from contextlib import suppress
+from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Query, Response
@@ -154,12 +155,18 @@ def _shown(
         seen=known(services.company_seen),
         figures=known(services.overview.figures),
         paused_until=known(services.paused_until),
+        reads=known(services.reads),
+        new_reads_on=_next_month(visit.now),
         redirect=settings.quickbooks_redirect_uri,
         key_end=(settings.quickbooks_client_id or "")[-4:],
         secret_set=settings.quickbooks_client_secret is not None,
         ended=ended,
         url=visit.field("url"),
     )
+
+
+def _next_month(now: datetime) -> date:
+    return (now.astimezone(UTC).replace(day=1) + timedelta(days=31)).replace(day=1).date()
 
 
 def _asked(visit: Visit, template: str, *, problems: Iterable[Problem] = ()) -> Response:

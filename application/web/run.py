@@ -49,6 +49,7 @@ def _shown(
         has=visit.has,
         share=percent_of,
         minutes=services.watching.minutes(run_id),
+        planned=services.cost(standing.run.processed),
         failed=services.watching.still_failed(run_id, most=RETRY_MOST) if standing.over else 0,
         trouble=trouble_of(services.starting.offer()),
         settings={

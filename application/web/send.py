@@ -12,6 +12,7 @@ from application.services.overview import Glance
 from application.services.picking import Sendable
 from application.services.reports import Run
 from application.shown.invoices import name_of
+from application.web.facts import known
 from application.web.forms import Problem, problem_of
 from application.web.rendering import page
 from application.web.starting import RUN_PAGE, begun, told_first
@@ -98,6 +99,8 @@ def _shown(visit: Visit, *, problems: Sequence[Problem] = ()) -> Response:
         problems=problems,
         glance=glance,
         what=what,
+        cost=services.cost(what.count if what else 0),
+        reads=known(services.reads),
         first=first,
         sizes=_sizes(visit, what),
         off=_off(visit, glance),

@@ -21,9 +21,11 @@ def told_first(visit: Visit, *, count: int, amount: Decimal | None) -> list[str]
     """
     state = visit.services.company.state()
     place = visit.text(f"environment.{visit.services.environment.value}")
+    cost = visit.services.cost(count)
     how_many = visit.text("send.count", count=count)
     return [
         how_many if amount is None else f"{how_many}, {visit.formats.amount(amount)}",
+        visit.text("send.cost", count=cost.minutes, requests=visit.formats.count(cost.requests)),
         visit.text("send.to", company=state.company or visit.text("send.company"), place=place),
         *([visit.text("send.first")] if visit.services.picking.first_in_production() else []),
     ]

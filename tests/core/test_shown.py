@@ -4,7 +4,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from application.api import shapes
+from application.api import settings_shapes, shapes
 from application.catalogue import NotConnected
 from application.invoices.model import Environment
 from application.services.causes import Group
@@ -24,6 +24,7 @@ from application.shown.runs import message_of, report_entry, report_meta, run_an
 from application.store.audit import Actor
 from application.store.items import ItemRow
 from application.store.runs import RunFailure
+from application.store.usage import Spending
 
 OFFICE = ZoneInfo("Africa/Kigali")
 AT = datetime(2025, 11, 22, 8, 12, 44, tzinfo=UTC)
@@ -72,6 +73,7 @@ def stored(**changes: object) -> Run:
         "wake_at": None,
         "resumed": 1,
         "throttled_ms": 60_400,
+        "asked_of_quickbooks": Spending(requests=70, reads=3),
     }
     return Run(**(values | changes))  # type: ignore[arg-type]  # the fields above, some replaced
 
@@ -88,6 +90,7 @@ class TestRun:
 
         assert (run.rate_per_minute, run.eta_seconds) == (1560, 289)
         assert (run.throttled_seconds, run.resumed) == (60, 1)
+        assert (run.quickbooks_requests, run.quickbooks_reads) == (70, 3)
         assert run.settings == {"batch_size": 50, "max_batches": 400}
         assert run.failures_by_cause == {"customer_not_found": 61}
         assert str(run.started_at) == "2025-11-22 10:12:44+02:00"
@@ -199,6 +202,7 @@ class TestFigures:
             paces={43: {"eta_seconds": 2}},
             next_run_at=None,
             paused_until=AT,
+            reads=(2310, 500_000),
             now=AT.astimezone(OFFICE),
             office=OFFICE,
         )
@@ -210,7 +214,10 @@ class TestFigures:
         assert (status.active_run.id, status.active_run.eta_seconds) == (43, 2)
         assert status.last_run.id == 42
         assert status.quickbooks.reconnect_by == date(2026, 3, 2)
-        assert status.quickbooks.reads_this_month is None
+        assert (status.quickbooks.reads_this_month, status.quickbooks.reads_limit) == (
+            2310,
+            500_000,
+        )
         assert status_message(COUNTS, attention=15) == "96.32% synced, 15 need attention."
 
     def test_without_company_and_runs_are_null(self) -> None:
@@ -221,12 +228,14 @@ class TestFigures:
             paces={},
             next_run_at=None,
             paused_until=None,
+            reads=None,
             now=AT,
             office=OFFICE,
         )
         status = shapes.SyncStatus.model_validate(entry)
 
         assert (status.active_run, status.last_run, status.quickbooks.company) == (None,) * 3
+        assert (status.quickbooks.reads_this_month, status.quickbooks.reads_limit) == (None,) * 2
 
 
 class TestMapping:
@@ -235,11 +244,11 @@ class TestMapping:
         missing = MappingRow(41, "Library fine", None, None, "none", suggested, 0, 3)
         mapped = MappingRow(12, "Tuition fee", "19", "Tuition fee", "name", None, 2, 0)
         page = MappingPage((missing, mapped), 1, 2, AT)
-        entry = shapes.Mapping.model_validate(mapping_entry(page, office=OFFICE))
+        entry = settings_shapes.Mapping.model_validate(mapping_entry(page, office=OFFICE))
 
         assert (entry.mapped, entry.total) == (1, 2)
         assert entry.mapping[0].suggested is not None
         assert entry.mapping[0].suggested.item == "Library fees"
         assert entry.mapping[1].suggested is None
-        chosen = shapes.ChosenRow.model_validate(chosen_entry(Chosen(mapped, 3)))
+        chosen = settings_shapes.ChosenRow.model_validate(chosen_entry(Chosen(mapped, 3)))
         assert chosen.now_look_fixed == 3

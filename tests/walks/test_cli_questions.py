@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from application.api import shapes
+from application.api import settings_shapes, shapes
 from tests.walks.support import Installation
 
 GUIDE_SAMPLE = """📊 Synchronization Statistics:
@@ -146,7 +146,7 @@ class TestShapes:
             ("errors customer_not_found", shapes.Invoices),
             ("runs", shapes.Runs),
             ("runs show 1", shapes.Run),
-            ("mapping list", shapes.Mapping),
+            ("mapping list", settings_shapes.Mapping),
         ],
     )
     def test_are_those_of_the_rest_interface(
@@ -164,10 +164,10 @@ class TestShapes:
         chosen = own.run("mapping", "set", fee, "Tuition fee", "--json").json
         cleared = own.run("mapping", "clear", fee, "--json").json
 
-        assert shapes.ChosenRow.model_validate(chosen["data"]).source == "person"
+        assert settings_shapes.ChosenRow.model_validate(chosen["data"]).source == "person"
         assert chosen["data"]["now_look_fixed"] == 4
         assert chosen["message"].endswith(" 4 failed invoices now look fixed.")
-        assert shapes.ChosenRow.model_validate(cleared["data"]).now_look_fixed == 0
+        assert settings_shapes.ChosenRow.model_validate(cleared["data"]).now_look_fixed == 0
 
     def test_of_a_synced_invoice_show_both_sides(self, synced: Installation) -> None:
         detail = shapes.InvoiceDetail.model_validate(

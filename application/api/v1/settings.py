@@ -6,7 +6,7 @@ from fastapi import APIRouter, Body, Path, Response
 from fastapi import Query as Parameters
 from pydantic import Field
 
-from application.api import shapes
+from application.api import settings_shapes as shapes
 from application.api.door import ID_MOST, At, Here, NoQuery, Query, Strict, documented
 from application.api.once import Once
 from application.services.schedule import Schedule, of_shape, shape_of

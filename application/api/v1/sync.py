@@ -109,6 +109,7 @@ def status(here: At, asked: Annotated[NoQuery, Parameters()]) -> Response:
         paces=services.paces(recent),
         next_run_at=services.schedule.next_run_at(),
         paused_until=services.paused_until(),
+        reads=services.reads(),
         now=here.now,
         office=services.office,
     )
