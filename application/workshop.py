@@ -26,6 +26,7 @@ from application.services.driving import Driving
 from application.services.invoice_sync import InvoiceSyncService, Limits
 from application.services.looks import Check
 from application.services.passage import Passage
+from application.services.payers import Payers
 from application.services.plans import Plans
 from application.services.preflight import Preflight
 from application.services.products import Products
@@ -335,10 +336,14 @@ class Workshop:
         )
 
     def _crossing(self, lanes: Lanes) -> Crossing:
+        journal = self._rooms.journal
+        links = Links(self._rooms.store, audit=self._rooms.audit, world=self._rooms.world)
         customers = Customers(
-            journal=self._rooms.journal,
-            links=Links(self._rooms.store, audit=self._rooms.audit, world=self._rooms.world),
-            client=self._client,
+            journal=journal,
+            links=links,
+            payers=Payers(
+                journal=journal, links=links, client=self._client, world=self._rooms.world
+            ),
             lanes=self._lanes(),
             world=self._rooms.world,
             waits=self._rooms.waits,

@@ -236,10 +236,11 @@ def query_own_count() -> str:
     return "select count(*) from Invoice where DocNumber like 'MIS-%'"
 
 
-def query_parties(entity: str, *, name: str) -> str:
-    """Return the query for a name, inactive ones included."""
+def query_parties(entity: str, *, names: Sequence[str]) -> str:
+    """Return the query for names, inactive ones included."""
+    wanted = ", ".join(quoted(name) for name in names)
     return (
-        f"{_ALL_OF} {entity} where DisplayName = {quoted(name)}"
+        f"{_ALL_OF} {entity} where DisplayName in ({wanted})"
         f" and Active in (true, false) maxresults {PAGE_ROWS}"
     )
 

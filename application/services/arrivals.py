@@ -18,7 +18,8 @@ from application.invoices.outcomes import (
 from application.invoices.retries import Step, next_step, stop_for, wait_before_ms
 from application.quickbooks.client import Answered, Client
 from application.quickbooks.lanes import Lanes
-from application.services.customers import Customers, Linked
+from application.services.customers import Customers
+from application.services.payers import Linked
 from application.services.plans import Plans
 from application.services.recording import Confirming, Recording, Refusing, conflict_of
 from application.services.settling import Settling

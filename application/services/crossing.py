@@ -18,7 +18,8 @@ from application.mis.reader import MisReader
 from application.quickbooks.client import Answered, Client, Sending
 from application.quickbooks.lanes import Lanes
 from application.services.arrivals import Arrivals
-from application.services.customers import Blocked, Customers, Linked
+from application.services.customers import Customers
+from application.services.payers import Blocked, Linked
 from application.services.plans import Plan, Plans
 from application.services.recording import Patience, Recording, Refusing, conflict_of
 from application.services.settling import Settling

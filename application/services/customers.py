@@ -1,8 +1,7 @@
 """student -> QuickBooks customer: create first, look up on 6240, own intent."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 
 from application.invoices import mapping
 from application.invoices.model import (
@@ -22,68 +21,28 @@ from application.invoices.outcomes import (
     Refused,
     Unknown,
     absence_counts_from,
-    clocks_agree,
 )
 from application.invoices.retries import Step, next_step, stop_for, wait_before_ms
 from application.quickbooks import wire
-from application.quickbooks.client import Client, Sending, Work
+from application.quickbooks.client import Sending
 from application.quickbooks.lanes import Lanes
+from application.services.payers import (
+    Answer,
+    Blocked,
+    Errand,
+    Linked,
+    Nobody,
+    Parked,
+    Payers,
+    receipt_of,
+)
 from application.services.plans import pages_of
-from application.store.audit import Actor
 from application.store.customers import Customers as Links
-from application.store.journal import Journal, NewIntent, Receipt, Refusal
-from application.store.leases import Lease
+from application.store.journal import Journal, NewIntent
 from application.world import Gate, Waits, World
 
 OPERATION = "create-customer"
 PAGE = 30
-
-
-@dataclass(frozen=True, slots=True)
-class Linked:
-    """The payer has a customer in QuickBooks."""
-
-    customer_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class Blocked:
-    """The payer cannot have one until a person acts."""
-
-    refused: Refused
-
-
-@dataclass(frozen=True, slots=True)
-class Parked:
-    """Nobody can tell yet; the payer's invoices wait."""
-
-    until: datetime
-
-
-Answer = Linked | Blocked | Parked
-
-
-@dataclass(frozen=True, slots=True)
-class Nobody:
-    """QuickBooks was asked and has nobody of that name."""
-
-    asked_at: datetime
-    believable: bool  # its clock and ours agree, so a wait measured by ours counts
-
-
-@dataclass(frozen=True, slots=True)
-class Errand:
-    """What one page of customers is sent with."""
-
-    realm: Realm
-    lease: Lease
-    by: Actor
-    about_to_send: Callable[[Work], None]
-    every: Callable[[], None]
-    stop: Callable[[], bool]
-    both: bool
-    max_retries: int
-    sends_max: int
 
 
 @dataclass(slots=True)
@@ -95,6 +54,8 @@ class _Round:
     intents: dict[int, Intent] = field(default_factory=dict)
     attempts: dict[int, int] = field(default_factory=dict)
     created: list[tuple[Intent, Party]] = field(default_factory=list)  # by the answer in hand
+    unclear: list[tuple[Intent, Unknown]] = field(default_factory=list)  # after it
+    taken: list[Intent] = field(default_factory=list)  # their names are in use already
 
 
 class Customers:
@@ -105,14 +66,14 @@ class Customers:
         *,
         journal: Journal,
         links: Links,
-        client: Client,
+        payers: Payers,
         lanes: Lanes,
         world: World,
         waits: Waits,
     ) -> None:
         self._journal = journal
         self._links = links
-        self._client = client
+        self._payers = payers
         self._lanes = lanes
         self._world = world
         self._waits = waits
@@ -133,7 +94,7 @@ class Customers:
     def relink(self, code: str, *, errand: Errand) -> Answer:
         """Close a link that QuickBooks rejected and look the customer up again."""
         self._links.unlink(errand.realm.tag, code, by=errand.by, lease=errand.lease)
-        answer = self._look(code, errand=errand)
+        answer = self._payers.named(code, errand=errand)
         if isinstance(answer, Linked):
             return answer
         return Blocked(Refused("customer_inactive"))
@@ -197,6 +158,7 @@ class Customers:
         )
 
     def _drain(self, pages: Iterator[Sequence[Sending]], *, work: _Round, errand: Errand) -> None:
+        work.taken = []
         for answered in self._lanes.drain(
             pages,
             both=errand.both,
@@ -205,10 +167,12 @@ class Customers:
             stop=errand.stop,
         ):
             self._world.gate(Gate.CUSTOMER_ANSWERED)
-            work.created = []
+            work.created, work.unclear = [], []
             for sending, outcome in zip(answered.sendings, answered.outcomes, strict=True):
                 self._judge(sending, outcome=outcome, work=work, errand=errand)
             work.answers |= self._link(work.created, errand=errand)
+            self._unclear(work, errand=errand)
+        self._look(work, errand=errand)
         for sending in self._lanes.unsent():
             until = self._world.clock.now()
             work.answers.setdefault(sending.key, Parked(until))
@@ -220,10 +184,9 @@ class Customers:
             if isinstance(party, Party) and party.display_name == intent.key:
                 work.created.append((intent, party))
                 return
-            other = Unknown("answer_mismatch")
-            work.answers[sending.key] = self._unclear(intent, outcome=other, errand=errand)
+            work.unclear.append((intent, Unknown("answer_mismatch")))
         elif isinstance(outcome, Unknown):
-            work.answers[sending.key] = self._unclear(intent, outcome=outcome, errand=errand)
+            work.unclear.append((intent, outcome))
         else:
             self._refused(intent, outcome=outcome, work=work, errand=errand)
 
@@ -233,44 +196,43 @@ class Customers:
         """Make the receipts of one answer durable, then the links; both for all together."""
         if not created:
             return {}
-        receipts = [_receipt(intent, party=party, adopted=False) for intent, party in created]
+        receipts = [receipt_of(intent, party=party, adopted=False) for intent, party in created]
         self._journal.confirmed(receipts, lease=errand.lease, by=errand.by)
         ids = {intent.key: party.quickbooks_id for intent, party in created}
-        self._links.link_created(errand.realm.tag, ids, by=errand.by, lease=errand.lease)
+        self._links.link_all(errand.realm.tag, ids, adopted=False, by=errand.by, lease=errand.lease)
         self._world.gate(Gate.CUSTOMER_LINKED)
         return {code: Linked(one) for code, one in ids.items()}
 
-    def _adopt(self, intent: Intent | None, *, party: Party, errand: Errand) -> Answer:
-        code = party.display_name
-        if intent is not None:
-            receipt = _receipt(intent, party=party, adopted=True)
-            self._journal.confirmed([receipt], lease=errand.lease, by=errand.by)
-        self._links.link(
-            errand.realm.tag,
-            code,
-            party.quickbooks_id,
-            adopted=True,
-            by=errand.by,
-            lease=errand.lease,
-        )
-        self._world.gate(Gate.CUSTOMER_LINKED)
-        return Linked(party.quickbooks_id)
-
-    def _unclear(self, intent: Intent, *, outcome: Unknown, errand: Errand) -> Answer:
+    def _unclear(self, work: _Round, *, errand: Errand) -> None:
+        """Note what nobody can tell; where the name is taken, a look follows."""
         absent_from = absence_counts_from(
             self._world.clock.now(), lease_ended_at=None, grace_ms=self._waits.grace_ms
         )
-        self._journal.unknown(
-            [intent.id],
-            why=outcome.why,
-            absent_from=absent_from,
-            lease=errand.lease,
-            by=errand.by,
-        )
-        if not outcome.look_now:
-            return Parked(absent_from)
-        seen = self._look(intent.key, errand=errand, intent=intent)
-        return Parked(absent_from) if seen is None or isinstance(seen, Nobody) else seen
+        by_why: dict[str, list[int]] = {}
+        for intent, outcome in work.unclear:
+            by_why.setdefault(outcome.why, []).append(intent.id)
+            work.answers[intent.key] = Parked(absent_from)
+            if outcome.look_now:
+                work.taken.append(intent)
+        for why, ids in by_why.items():
+            self._journal.unknown(
+                ids, why=why, absent_from=absent_from, lease=errand.lease, by=errand.by
+            )
+
+    def _look(self, work: _Round, *, errand: Errand) -> None:
+        """Find out whose the taken names are: with one read for those that are ours exactly."""
+        taken = work.taken
+        found = self._payers.exact(taken, errand=errand) if len(taken) > 1 else {}
+        if found is None:
+            return
+        work.answers |= found
+        for intent in taken:
+            if intent.key in found:
+                continue
+            errand.every()
+            seen = self._payers.named(intent.key, errand=errand, intent=intent)
+            if isinstance(seen, Linked | Blocked):
+                work.answers[intent.key] = seen
 
     def _refused(self, intent: Intent, *, outcome: Refused, work: _Round, errand: Errand) -> None:
         work.attempts[intent.id] = work.attempts.get(intent.id, 0) + (
@@ -293,7 +255,7 @@ class Customers:
         elif outcome.field in {"email", "phone"}:
             self._without(intent, outcome=outcome, work=work, errand=errand)
         else:
-            self._close(intent, outcome=outcome, errand=errand)
+            self._payers.refuse(intent, outcome=outcome, errand=errand)
             work.answers[intent.key] = Blocked(outcome)
 
     def _wait_ms(self, step: Step) -> int:
@@ -307,7 +269,7 @@ class Customers:
         field_name = outcome.field or "email"
         draft = work.drafts[intent.key]
         leaner = mapping.without_contact(draft, field=field_name, reason="refused by QuickBooks")
-        self._close(intent, outcome=outcome, errand=errand)
+        self._payers.refuse(intent, outcome=outcome, errand=errand)
         if leaner == draft:
             work.answers[intent.key] = Blocked(outcome)
             return
@@ -316,28 +278,12 @@ class Customers:
         pages = self._intend([intent.key], earlier=closed, work=work, errand=errand)
         self._lanes.again(pages[0], wait_ms=0)
 
-    def _close(self, intent: Intent, *, outcome: Refused, errand: Errand) -> None:
-        self._journal.refused(
-            [
-                Refusal(
-                    invoice_id=None,
-                    intent_id=intent.id,
-                    cause=outcome.cause,
-                    quickbooks_code=outcome.code,
-                    quickbooks_text=outcome.text,
-                    intuit_tid=outcome.intuit_tid,
-                )
-            ],
-            lease=errand.lease,
-            by=errand.by,
-        )
-
     def _settle(self, intent: Intent, *, work: _Round, errand: Errand) -> Answer:
         """Find out what became of an earlier unclear creation of this customer."""
         errand.every()
         if intent.state is IntentState.SENDING:
             intent = self._orphan(intent, errand=errand)
-        seen = self._look(intent.key, errand=errand, intent=intent)
+        seen = self._payers.named(intent.key, errand=errand, intent=intent)
         now = self._world.clock.now()
         absent_from = intent.absent_from or now
         if seen is None:
@@ -350,7 +296,7 @@ class Customers:
         if intent.sends >= errand.sends_max:
             # Answered unclearly each time and never kept: another send needs a person.
             given_up = Refused("quickbooks_rejected", text=intent.cause or "")
-            self._close(intent, outcome=given_up, errand=errand)
+            self._payers.refuse(intent, outcome=given_up, errand=errand)
             return Blocked(given_up)
         self._journal.absent([intent.id], again=True, lease=errand.lease, by=errand.by)
         work.intents[intent.id] = intent
@@ -372,41 +318,6 @@ class Customers:
         )
         kept = self._journal.intents_of(errand.realm.tag, kind=Kind.CUSTOMER, keys=[intent.key])
         return kept[intent.key]
-
-    def _look(
-        self, code: str, *, errand: Errand, intent: Intent | None = None
-    ) -> Answer | Nobody | None:
-        """Search QuickBooks for a name: a link, why not, or nobody; None: it cannot be asked."""
-        found = self._client.parties_named(code)
-        if isinstance(found, Refused | Unknown):
-            return None
-        mine = [one for one in found.parties if one.kind == "Customer" and one.active]
-        exact = [one for one in mine if one.display_name == code]
-        if len(exact) == 1:
-            owner = self._links.payer_of(errand.realm.tag, exact[0].quickbooks_id)
-            if owner in {None, code}:
-                return self._adopt(intent, party=exact[0], errand=errand)
-        if not found.parties:
-            believable = clocks_agree(found.asked_at, found.server_date)
-            return Nobody(found.asked_at, believable)
-        inactive = [one for one in found.parties if one.kind == "Customer" and not one.active]
-        cause = (
-            "customer_inactive"
-            if inactive and len(inactive) == len(found.parties)
-            else "duplicate_customer_name"
-        )
-        if intent is not None:
-            self._close(intent, outcome=Refused(cause), errand=errand)
-        return Blocked(Refused(cause))
-
-
-def _receipt(intent: Intent, *, party: Party, adopted: bool) -> Receipt:
-    return Receipt(
-        intent_id=intent.id,
-        quickbooks_id=party.quickbooks_id,
-        sync_token=party.sync_token,
-        adopted=adopted,
-    )
 
 
 def _sending(intent: Intent) -> Sending:

@@ -19,7 +19,7 @@ from application.invoices.model import (
 from application.invoices.outcomes import Refused
 from application.quickbooks import wire
 from application.quickbooks.client import Sending
-from application.services.customers import Errand
+from application.services.payers import Errand
 from application.services.plans import Plan
 from application.services.recording import Pulse, Recording, Refusing, Sender
 from application.services.settling import CREATE_INVOICE

@@ -72,8 +72,8 @@ class Customers:
         except Clash:
             raise LinkTaken(code=code, quickbooks_id=quickbooks_id) from None
 
-    def link_created(
-        self, realm_tag: str, ids: Mapping[str, str], *, by: Actor, lease: Lease
+    def link_all(
+        self, realm_tag: str, ids: Mapping[str, str], *, adopted: bool, by: Actor, lease: Lease
     ) -> None:
         """Link the customers that one answer of QuickBooks brought, payer to id, together.
 
@@ -82,10 +82,10 @@ class Customers:
             LeaseLost: Nothing was written.
         """
         try:
-            self._link(realm_tag, ids, adopted=False, by=by, lease=lease)
+            self._link(realm_tag, ids, adopted=adopted, by=by, lease=lease)
         except Clash:
             for code, quickbooks_id in ids.items():
-                self.link(realm_tag, code, quickbooks_id, adopted=False, by=by, lease=lease)
+                self.link(realm_tag, code, quickbooks_id, adopted=adopted, by=by, lease=lease)
 
     def _link(
         self, realm_tag: str, ids: Mapping[str, str], *, adopted: bool, by: Actor, lease: Lease

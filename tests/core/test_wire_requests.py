@@ -118,9 +118,9 @@ class TestQuery:
         )
 
     @pytest.mark.covers("G5")
-    def test_for_a_name_escapes_it(self) -> None:
-        assert wire.query_parties("Customer", name="O'N\\eil") == (
-            r"select * from Customer where DisplayName = 'O\'N\\eil'"
+    def test_for_names_escapes_them(self) -> None:
+        assert wire.query_parties("Customer", names=["O'N\\eil", "B"]) == (
+            r"select * from Customer where DisplayName in ('O\'N\\eil', 'B')"
             " and Active in (true, false) maxresults 1000"
         )
 

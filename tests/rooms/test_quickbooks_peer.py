@@ -249,7 +249,9 @@ class TestRequest:
             setting.client.parties_named("O'N\\eil & 100%")
             setting.client.close()
 
-        assert b"DisplayName%20%3D%20%27O%5C%27N%5C%5Ceil%20%26%20100%25%27" in peer.requests[0]
+        assert (
+            b"DisplayName%20in%20%28%27O%5C%27N%5C%5Ceil%20%26%20100%25%27%29" in peer.requests[0]
+        )
         assert [b"from%20" + kind in each for kind, each in zip(
             (b"Customer", b"Vendor", b"Employee"), peer.requests, strict=True
         )] == [True] * 3  # fmt: skip

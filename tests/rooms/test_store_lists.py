@@ -165,7 +165,7 @@ class TestCustomer:
         rooms.customers.link(TAG, UWASE_CODE, "58", adopted=True, by=UWASE, lease=lease)
         pairs = {UWASE_CODE: "58", "25/00412/BBA": "59", "25/00413/BBA": "60"}
 
-        rooms.customers.link_created(TAG, pairs, by=UWASE, lease=lease)
+        rooms.customers.link_all(TAG, pairs, adopted=False, by=UWASE, lease=lease)
 
         assert rooms.customers.ids_of(TAG, list(pairs)) == pairs
         assert [one.action for one in rooms.audit.entries(action="customer.")] == [
@@ -180,7 +180,7 @@ class TestCustomer:
         pairs = {"25/00412/BBA": "59", "25/00413/BBA": "58", "25/00414/BBA": "60"}
 
         with pytest.raises(LinkTaken) as met:
-            rooms.customers.link_created(TAG, pairs, by=UWASE, lease=lease)
+            rooms.customers.link_all(TAG, pairs, adopted=False, by=UWASE, lease=lease)
 
         assert met.value.code == "25/00413/BBA"
         assert rooms.customers.ids_of(TAG, list(pairs)) == {"25/00412/BBA": "59"}

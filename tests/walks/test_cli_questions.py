@@ -169,6 +169,17 @@ class TestShapes:
         assert chosen["message"].endswith(" 4 failed invoices now look fixed.")
         assert settings_shapes.ChosenRow.model_validate(cleared["data"]).now_look_fixed == 0
 
+    def test_tell_what_was_asked_of_quickbooks(self, synced: Installation) -> None:
+        run = shapes.Run.model_validate(synced.run("runs", "show", "1", "--json").json["data"])
+        status = synced.run("status", "--json").json["data"]["quickbooks"]
+
+        assert run.successful / 30 < run.quickbooks_requests < run.processed * 2
+        assert 0 < run.quickbooks_reads <= status["reads_this_month"]
+        assert status["reads_limit"] == 500_000
+        assert (
+            f"Reads        {status['reads_this_month']} of the 500,000" in synced.run("status").out
+        )
+
     def test_of_a_synced_invoice_show_both_sides(self, synced: Installation) -> None:
         detail = shapes.InvoiceDetail.model_validate(
             synced.run("show", "101", "--json").json["data"]
