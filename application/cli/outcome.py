@@ -102,8 +102,8 @@ def _say_spent(call: Call, *, report: Report, services: "Services") -> None:
     planned = services.cost(report.processed)
     call.screen.say(
         f"  QuickBooks was asked {number(report.spent.requests)} times "
-        f"({counted(report.spent.reads, 'read')}); so many invoices need "
-        f"{number(planned.requests)}, more where payers are new."
+        f"({counted(report.spent.reads, 'read')}); so many invoices take "
+        f"up to {number(planned.requests)}, more where payers are new."
     )
 
 
