@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
@@ -17,6 +18,15 @@ _ULID_CHARACTERS = 26
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 T = TypeVar("T")
+
+
+@cache
+def _boot_id() -> str:
+    """Read it once: a process never outlives the machine's start."""
+    try:
+        return _BOOT_ID.read_text(encoding="ascii").strip()
+    except OSError:
+        return "no-boot-id"
 
 
 class Gate(StrEnum):
@@ -106,10 +116,7 @@ class Clock:
 
     def boot_id(self) -> str:
         """Return a name for this start of the machine; within it `since_boot_ms` compares."""
-        try:
-            return _BOOT_ID.read_text(encoding="ascii").strip()
-        except OSError:
-            return "no-boot-id"
+        return _boot_id()
 
     def sleep_ms(self, wait_ms: int) -> None:
         """Wait that many real milliseconds."""

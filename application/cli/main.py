@@ -25,7 +25,11 @@ def main() -> int:
 
     gc.freeze()
     gc.enable()
-    return run(sys.argv[1:])
+    try:
+        return run(sys.argv[1:])
+    finally:
+        # Nor is anything worth freeing now: the process ends.
+        gc.freeze()
 
 
 def _elsewhere(missing: list[str]) -> int:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from enum import IntEnum, StrEnum
+from functools import cache
 
 DOC_NUMBER_PREFIX = "MIS-"
 
@@ -239,9 +240,13 @@ class Realm:
     @property
     def tag(self) -> str:
         """Environment letter and 8 hex digits, written where the company id may not stand."""
-        letter = {"simulator": "s", "sandbox": "b", "production": "p"}[self.environment.value]
-        text = f"{self.environment.value}\n{self.company_id}"
-        return letter + hashlib.sha256(text.encode()).hexdigest()[:8]
+        return _tag_of(self.environment.value, self.company_id)
+
+
+@cache
+def _tag_of(environment: str, company_id: str) -> str:
+    letter = {"simulator": "s", "sandbox": "b", "production": "p"}[environment]
+    return letter + hashlib.sha256(f"{environment}\n{company_id}".encode()).hexdigest()[:8]
 
 
 def doc_number(invoice_id: int) -> str:

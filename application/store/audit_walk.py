@@ -1,20 +1,18 @@
 """The chain of the audit log: its canonical form, its hashes, and one pass over it."""
 
 import hashlib
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+import msgspec
 from sqlalchemy import RowMapping
 
 Line = RowMapping  # a stored line, by column name
 
 GENESIS = "0" * 64
-_ENCODE: Final = json.JSONEncoder(
-    sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-).encode
+_ENCODE: Final = msgspec.json.Encoder(order="sorted").encode
 _FIELDS = (
     "id", "at", "actor", "source", "address", "action", "subject", "before", "after",
     "environment", "realm_tag", "run_id", "process", "intent_id", "attempt_id", "request_id",
@@ -43,7 +41,7 @@ class Verified:
 
 def canonical(line: Mapping[str, object]) -> bytes:
     """Return the one byte form of a line: sorted keys, UTF-8, no spaces."""
-    return _ENCODE(line).encode()
+    return _ENCODE(line)
 
 
 def chained(previous: str, *, line: Mapping[str, object]) -> str:
