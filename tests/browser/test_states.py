@@ -100,6 +100,26 @@ class TestNoInvoiceAtAll:
             expect(page.locator("#start")).to_contain_text("Nothing waits.")
 
 
+class TestTheMisIsAway:
+    def test_a_page_that_needs_it_says_so_and_can_be_tried_again(
+        self, unsent: Installation, tmp_path_factory: Factory, page: Page, check_accessible: Check
+    ) -> None:
+        own = unsent.copied_to(tmp_path_factory.mktemp("away"))
+        aside = own.mis_file.with_suffix(".aside")
+        with served(own) as site:
+            own.mis_file.rename(aside)
+            page.goto(f"{site.address}/invoices/{MISSING}")
+            expect(page.get_by_role("link", name="Try again")).to_be_visible()
+            check_accessible(page)
+            page.get_by_role("link", name="Try again").click()
+            expect(page.get_by_role("link", name="Try again")).to_be_visible()
+
+            aside.rename(own.mis_file)
+            page.get_by_role("link", name="Try again").click()
+            expect(page.get_by_role("heading", level=1)).to_contain_text(f"MIS-{MISSING}")
+            expect(page).to_have_url(f"{site.address}/invoices/{MISSING}")
+
+
 class TestOverdue:
     def test_says_what_did_not_happen_and_who_sees_to_it(
         self, unsent: Installation, tmp_path_factory: Factory, page: Page, check_accessible: Check

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from tests.proof.figures import FILE
 from tests.proof.page import CHANGED, commit, page
-from tests.proof.parts import Part, parts, tried_in_full
+from tests.proof.parts import FAULTS, Part, parts, tried_in_full
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "proof"
@@ -115,9 +115,11 @@ def main() -> int:
         [kept(one.part, "figures.jsonl") for one in ended],
         parts=[one.part.name for one in ended],
         failed=[one.part.name for one in failed],
-        faults=(FOLDER / "fault-table.log").read_text(encoding="utf-8")
-        if (FOLDER / "fault-table.log").exists()
-        else "",
+        faults="".join(
+            kept(one.part, "log").read_text(encoding="utf-8")
+            for one in ended
+            if one.part.name == FAULTS
+        ),
         seconds=before_s + round(time.monotonic() - begun),
         fast=words.fast,
         first=words.seed,

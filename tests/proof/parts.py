@@ -33,6 +33,7 @@ ANOTHER_BUILD = (
     "tests/walks/test_rest_kill.py::TestAKilledServer::test_may_be_followed_by_another_build"
 )
 FUZZ = "tests/walks/test_fuzz.py"
+FAULTS = "fault table"
 CORE = "tests/core"  # `make judgement` runs all of it
 SHARDED = MappingProxyType({"td0": 6, "td1": 2, "td6": 2})  # so that all cores share them
 SHARD_MOST = 5_000  # what is broken off is lost
@@ -82,7 +83,7 @@ def parts(*, fast: bool, first: int) -> list[Part]:
         Part("hostile peer", (*PYTEST, "tests/rooms/test_hostile_peer.py"), long),
         Part("spoiled answers", (*PYTEST, "tests/core/test_classifier_fuzz.py"), long),
         Part("mutation", (PYTHON, "-m", "tests.mutation", *(("--most", "60") if fast else ()))),
-        Part("fault table", (PYTHON, "-m", "tests.proof.faults")),
+        Part(FAULTS, (PYTHON, "-m", "tests.proof.faults")),
     ]
 
 

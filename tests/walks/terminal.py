@@ -88,5 +88,6 @@ def _take_terminal(ignoring: signal.Signals | None) -> None:
     import termios  # noqa: PLC0415 - as above
 
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # whoever runs the tests may ignore it
     if ignoring is not None:
         signal.signal(ignoring, signal.SIG_IGN)
