@@ -332,6 +332,7 @@ class Workshop:
             holder=self._rooms.holder,
             paused_ms=self._throttle.paused_ms,
             spent=lambda: Spending(self._traffic.requests, self._traffic.reads),
+            hand_on=lambda: _last_words(self._traffic),
             while_waiting=self._throttle.while_waiting,
         )
 

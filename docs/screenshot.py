@@ -12,7 +12,7 @@ from playwright.sync_api import sync_playwright
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 PICTURE: Final = ROOT / "docs" / "images" / "overview.png"
-CHROMIUM: Final = "/usr/bin/chromium"
+CHROMIUMS: Final = (Path("/usr/bin/chromium-headless-shell"), Path("/usr/bin/chromium"))
 WIDE: Final = (1280, 860)
 BYTES_MOST: Final = 200_000
 READY: Final = re.compile(r"Demo ready: (http://\S+)")
@@ -22,7 +22,8 @@ def taken(address: str) -> bytes:
     """Return the picture of a page."""
     with sync_playwright() as browsers:
         # As root its sandbox cannot be had; it opens this one page of our own.
-        browser = browsers.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        found = next(one for one in CHROMIUMS if one.exists())
+        browser = browsers.chromium.launch(executable_path=found, args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": WIDE[0], "height": WIDE[1]})
         page.goto(address, wait_until="load")
         picture = page.screenshot()

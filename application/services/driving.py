@@ -85,6 +85,7 @@ class Driving:
         holder: Host and process, as the lease and the claim tokens name them.
         paused_ms: How long QuickBooks' limits hold us back now.
         spent: What this process has asked of QuickBooks so far.
+        hand_on: Has that added up at once, for every process to see.
         while_waiting: Told what to do while a read waits for a permit.
     """
 
@@ -102,6 +103,7 @@ class Driving:
         holder: str,
         paused_ms: Callable[[], int],
         spent: Callable[[], Spending],
+        hand_on: Callable[[], None],
         while_waiting: Callable[[Callable[[], None] | None], None],
     ) -> None:
         self._runs = runs
@@ -115,6 +117,7 @@ class Driving:
         self._holder = holder
         self._paused_ms = paused_ms
         self._spent = spent
+        self._hand_on = hand_on
         self._while_waiting = while_waiting
         self._numbers = count(1)
 
@@ -341,6 +344,7 @@ class Driving:
             )
         self._world.gate(Gate.RUN_FINISHED)
         self.leave(drive)
+        self._hand_on()
         report.remaining = self._progress.waiting()
         self.told_finished(drive)
         drive.caller.watch(report)
