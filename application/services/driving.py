@@ -344,7 +344,6 @@ class Driving:
             )
         self._world.gate(Gate.RUN_FINISHED)
         self.leave(drive)
-        self._hand_on()
         report.remaining = self._progress.waiting()
         self.told_finished(drive)
         drive.caller.watch(report)
@@ -359,9 +358,10 @@ class Driving:
             return False
 
     def leave(self, drive: Drive) -> None:
-        """Give the lease back."""
+        """Give the lease back, and let every process know what was asked."""
         self._while_waiting(None)
         self._release(drive.lease)
+        self._hand_on()
 
     def told_finished(self, drive: Drive) -> None:
         """Write the one line that tells all of a run."""
