@@ -1,10 +1,11 @@
 """Runs: started, watched by two at once, steered; a lost view, a server that ends while watched."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.browser.conftest import PATIENCE_MS, Site, disconnect, served, watched_page
 from tests.walks.desk import slowed, until
@@ -17,6 +18,8 @@ SIZE = 130
 SLOW_MS = 2
 KILLED_MS = 400  # with one request at a time, more is to come when the first is seen
 WATCHED_MS = 150  # long enough for titles to change while somebody looks
+LOOK_MS = 500
+OVER_S = 1  # the end of a run has reached a page that watches it live
 LATER_MS = 90_000  # a bound on what must happen anyway
 
 
@@ -50,6 +53,22 @@ def figures(page: Page) -> dict[str, str]:
             .map(one => [one.dataset.figure, one.textContent]))"""
     )
     return found
+
+
+class LateAnswer:
+    """Lets the page have an answer only when the run that it shows at work has ended."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self.came = False
+
+    def __call__(self, route: Route) -> None:
+        answer = route.fetch()
+        run_id = int(route.request.url.rpartition("/")[2])
+        until(lambda: self._server.run(run_id)["state"] == "finished")
+        time.sleep(OVER_S)
+        route.fulfill(response=answer)
+        self.came = True
 
 
 @contextmanager
@@ -117,18 +136,22 @@ class TestARunWatchedLive:
         self, place: University, browser: Browser
     ) -> None:
         server = start(place.environment() | {"IN_FLIGHT_MAX": "1"})
-        with careless_page(browser) as page:
-            with slowed(place, latency_ms=KILLED_MS):
-                where = start_all(page, server)
-                server.until_met(int(where.rpartition("/")[2]), least=1)
-                server.kill()
-                note = page.locator("[data-live-note]")
-                expect(note).to_have_text("Live view lost, updating every 5 s.", timeout=LATER_MS)
-            with serving(place.environment(), "--port", str(server.port)):
+        with careless_page(browser) as page, slowed(place, latency_ms=KILLED_MS):
+            where = start_all(page, server)
+            server.until_met(int(where.rpartition("/")[2]), least=1)
+            server.kill()
+            note = page.locator("[data-live-note]")
+            expect(note).to_have_text("Live view lost, updating every 5 s.", timeout=LATER_MS)
+            with serving(place.environment(), "--port", str(server.port)) as again:
+                late = LateAnswer(again)
+                page.route(where, late, times=1)
                 expect(note).to_have_text("Live again.", timeout=LATER_MS)
                 expect(page.locator("#run-figures")).to_contain_text(
                     "resumed by itself at", timeout=LATER_MS
                 )
+                while not late.came:
+                    page.wait_for_timeout(LOOK_MS)
+                page.wait_for_timeout(LOOK_MS)  # for it to be shown
                 expect(page.locator("#run-figures")).to_contain_text("finished:", timeout=LATER_MS)
         assert place.look().problems == []
 

@@ -70,7 +70,10 @@
       }
       rest();
     });
-    live.addEventListener("htmx:sseClose", rest);
+    live.addEventListener("htmx:sseClose", () => {
+      rest();
+      ask(); // an answer that was on its way while the run ended may come last and show it before
+    });
     document.addEventListener("htmx:afterSettle", () => {
       if (polling === null || one("[data-over]", live) === null) return;
       note.hidden = true;
