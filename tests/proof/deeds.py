@@ -53,7 +53,10 @@ def do(deed: Deed, environment: Mapping[str, str], file: str) -> None:
     """Do a deed in this process and end it."""
     with suppress(OSError, AttributeError):  # not Linux: an orphan ends by itself
         ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # whoever started the tests may ignore it
+    # As at a terminal: whoever started the tests may ignore both, and a Ctrl-C that comes before
+    # our own handlers stand would be lost.
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     out = os.open(file, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600)
     os.dup2(out, 1)
     os.dup2(out, 2)
