@@ -15,7 +15,7 @@ from tests.walks.university import University, university
 
 Check = Callable[[Page], None]
 SIZE = 130
-SLOW_MS = 2
+SLOW_MS = 400  # a run is at work while somebody steers it
 KILLED_MS = 400  # with one request at a time, more is to come when the first is seen
 WATCHED_MS = 150  # long enough for titles to change while somebody looks
 LOOK_MS = 500

@@ -17,7 +17,7 @@ from tests.walks.university import University
 
 GUIDE = (ROOT / "docs/reference/guide.md").read_text(encoding="utf-8")
 CURLS: list[str] = re.findall(r"^curl (?:[^\n]*\\\n)*[^\n]*$", GUIDE, flags=re.MULTILINE)
-SLOW_MS = 30
+SLOW_MS = 100
 FINAL = frozenset({"finished", "cancelled", "failed"})
 ASYNC = {"Prefer": "respond-async"}
 OURS = ("FEEBRIDGE_", "MIS_", "QUICKBOOKS_", "CLOCK_", "INDEX_", "CHECK_", "RETRY_", "ENGINE_")

@@ -76,7 +76,7 @@ class TestWithoutAServer:
     def test_a_run_that_was_signed_out_is_left_as_it_is_until_somebody_signs_in(
         self, tmp_path: Path
     ) -> None:
-        with university(tmp_path, size=60) as place:
+        with university(tmp_path, size=200) as place:
             with serving(place.environment()) as server, slowed(place):
                 run_id = under_way(server)
                 place.simulator.control("POST", "revoke", {})
@@ -115,7 +115,7 @@ class TestWithoutAServer:
 
     @pytest.mark.parametrize("state", ["queued", "running"])
     def test_a_run_a_server_left_is_taken_up_here(self, tmp_path: Path, state: str) -> None:
-        with university(tmp_path, size=60) as place:
+        with university(tmp_path, size=200) as place:
             server = start(place.environment())
             with slowed(place):
                 run_id = under_way(server)
