@@ -9,7 +9,7 @@ import pytest
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
 
-from application.api import envelope, shapes
+from application.api import demo_shapes, envelope, settings_shapes, shapes
 from application.api.description import described, operations
 from application.api.door import Door
 from application.api.examples import EXAMPLES
@@ -54,8 +54,11 @@ def described_routes() -> list[Named]:
 
 
 def shapes_of_answers() -> Iterator[type[BaseModel]]:
-    for each in vars(shapes).values():
-        if isinstance(each, type) and issubclass(each, shapes.Shape):
+    rooms = (shapes, settings_shapes, demo_shapes)
+    for each in {
+        one: None for room in rooms for one in vars(room).values() if isinstance(one, type)
+    }:
+        if issubclass(each, shapes.Shape):
             yield each
 
 
