@@ -219,7 +219,7 @@ class Workshop:
     def _traffic(self) -> Traffic:
         tag, usage = self._realm.tag, self._rooms.usage
         traffic = Traffic(lambda requests, reads: usage.add(tag, Spending(requests, reads)))
-        self._rooms.things.callback(_last_words, traffic)
+        self._rooms.things.callback(_handed_on, traffic)
         return traffic
 
     def _notices(self) -> Notices | None:
@@ -332,7 +332,7 @@ class Workshop:
             holder=self._rooms.holder,
             paused_ms=self._throttle.paused_ms,
             spent=lambda: Spending(self._traffic.requests, self._traffic.reads),
-            hand_on=lambda: _last_words(self._traffic),
+            hand_on=lambda now: _handed_on(self._traffic, now=now),
             while_waiting=self._throttle.while_waiting,
         )
 
@@ -392,7 +392,7 @@ class Workshop:
         return [Check("Binding", "warn", text, "Put a TLS proxy in front of it.")]
 
 
-def _last_words(traffic: Traffic) -> None:
-    """Have what a process asked last added up; nothing depends on it."""
+def _handed_on(traffic: Traffic, *, now: int | None = None) -> None:
+    """Have what was asked added up; nothing that is sent depends on it."""
     with suppress(StoreUnavailable):
-        traffic.hand_on()
+        traffic.hand_on(now)

@@ -361,8 +361,6 @@ class Throttle:
 
     def _keep(self, *, at_once: bool = False) -> None:
         now = self._now()
-        if self._traffic is not None:
-            self._traffic.hand_on(now)
         if self._remember is None or (not at_once and now - self._kept_at_ms < self._second_ms):
             return
         self._kept_at_ms = now

@@ -85,7 +85,8 @@ class Driving:
         holder: Host and process, as the lease and the claim tokens name them.
         paused_ms: How long QuickBooks' limits hold us back now.
         spent: What this process has asked of QuickBooks so far.
-        hand_on: Has that added up at once, for every process to see.
+        hand_on: Has that added up for every process to see: at once, or by an instant since the
+            machine's start, if that was not done a short time before it.
         while_waiting: Told what to do while a read waits for a permit.
     """
 
@@ -103,7 +104,7 @@ class Driving:
         holder: str,
         paused_ms: Callable[[], int],
         spent: Callable[[], Spending],
-        hand_on: Callable[[], None],
+        hand_on: Callable[[int | None], None],
         while_waiting: Callable[[Callable[[], None] | None], None],
     ) -> None:
         self._runs = runs
@@ -300,6 +301,7 @@ class Driving:
             spent=report.spent,
             events=news,
         )
+        self._hand_on(self._world.clock.since_boot_ms())
 
     def _progressed(self, drive: Drive, *, now: datetime) -> dict[str, object]:
         report = drive.report
@@ -361,7 +363,7 @@ class Driving:
         """Give the lease back, and let every process know what was asked."""
         self._while_waiting(None)
         self._release(drive.lease)
-        self._hand_on()
+        self._hand_on(None)
 
     def told_finished(self, drive: Drive) -> None:
         """Write the one line that tells all of a run."""

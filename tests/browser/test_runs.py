@@ -149,8 +149,11 @@ class TestARunWatchedLive:
                 expect(page.locator("#run-figures")).to_contain_text(
                     "resumed by itself at", timeout=LATER_MS
                 )
-                while not late.came:
+                for _ in range(LATER_MS // LOOK_MS):
+                    if late.came:
+                        break
                     page.wait_for_timeout(LOOK_MS)
+                assert late.came
                 page.wait_for_timeout(LOOK_MS)  # for it to be shown
                 expect(page.locator("#run-figures")).to_contain_text("finished:", timeout=LATER_MS)
         assert place.look().problems == []

@@ -11,27 +11,14 @@ from application.quickbooks.client import Bundle, Work
 from application.services.customers import Customers
 from application.services.payers import Blocked, Errand, Linked, Parked, Payers
 from application.store.journal import Send
-from application.world import Waits
+from tests.rooms.desk_support import WAITS as USUAL
 from tests.rooms.quickbooks_office import Office
 from tests.rooms.simulator_support import RunningSimulator
 from tests.rooms.store_support import UWASE, Rooms, rooms_on
 
 SENDS_MAX = 5
 CODES = [f"25/{number:05}/BBA" for number in range(30)]
-WAITS = Waits(
-    grace_ms=0,
-    lease_ms=300_000,
-    heartbeat_ms=10_000,
-    retry_delay_ms=1,
-    throttle_pause_ms=1,
-    throttle_most_ms=1,
-    token_early_ms=1,
-    refresh_lock_ms=1,
-    mis_patience_ms=1,
-    unreachable_ms=1,
-    settle_looks_ms=(1,),
-    replay_age_ms=1,
-)
+WAITS = replace(USUAL, grace_ms=0, retry_delay_ms=1)
 
 
 class Desk:
