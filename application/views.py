@@ -67,7 +67,7 @@ class Views(Rooms):
             figures=self.overview.figures,
             company=self.company,
             mapping=self.mapping,
-            flags=self.flags,
+            journal=self.journal,
             looks=self.looks,
             has_keys=self.environment is Environment.SIMULATOR
             or self.settings.quickbooks_client_secret is not None,

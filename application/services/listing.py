@@ -232,7 +232,7 @@ class Listing:
         """
         tag = self._company.realm_tag()
         hanging = [self._marking.hanging(at) for at in self.settling().values()]
-        known = self._flags.receipts_count(tag) if tag else 0
+        known = self._journal.how_many_receipts(tag) if tag else 0
         synced = (counts or self._progress.counts()).synced
         return {
             "settling": hanging.count(Flag.SETTLING),

@@ -8,7 +8,7 @@ from application.catalogue import Stop
 from application.services.company import Company
 from application.services.looks import DOCTOR, Looks
 from application.services.mapping import Mapping
-from application.store.flags import Flags
+from application.store.journal import Journal
 
 
 class Step(StrEnum):
@@ -40,7 +40,7 @@ class Setup:
         figures: Reads the MIS; it raises where that is not possible.
         company: The connected company.
         mapping: Which product takes which fee.
-        flags: How many invoices of ours are in QuickBooks.
+        journal: Whether an invoice of ours is in QuickBooks.
         looks: What `doctor` found last.
         has_keys: Whether there are keys for the environment.
         makes_products: Whether a fee without a product gets one made.
@@ -53,7 +53,7 @@ class Setup:
         figures: Callable[[], object],
         company: Company,
         mapping: Mapping,
-        flags: Flags,
+        journal: Journal,
         looks: Looks,
         has_keys: bool,
         makes_products: bool,
@@ -62,7 +62,7 @@ class Setup:
         self._figures = figures
         self._company = company
         self._mapping = mapping
-        self._flags = flags
+        self._journal = journal
         self._looks = looks
         self._has_keys = has_keys
         self._makes_products = makes_products
@@ -114,4 +114,4 @@ class Setup:
 
     def _sent(self) -> bool:
         tag = self._company.realm_tag()
-        return tag is not None and self._flags.receipts_count(tag) > 0
+        return tag is not None and self._journal.any_receipt(tag)

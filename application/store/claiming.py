@@ -237,11 +237,12 @@ _OPEN_AGAIN = (
 @cache
 def _open_claims_in(dialect: str) -> Select[Any]:
     over = lease_terms.c.ended_at.is_not(None) | (lease_terms.c.until <= present_in(dialect))
-    open_row = exists().where(claim_rows.c.token == claims.c.token, claim_rows.c.ended_at.is_(None))
+    # From the open rows, which are few, and not from the claims, which only grow.
+    open_rows = select(claim_rows.c.token).where(claim_rows.c.ended_at.is_(None))
     return (
         select(claims.c.token)
         .join(lease_terms, lease_terms.c.ulid == claims.c.lease_ulid)
-        .where(claims.c.realm_tag == bindparam("realm"), over, open_row)
+        .where(claims.c.realm_tag == bindparam("realm"), over, claims.c.token.in_(open_rows))
         .order_by(claims.c.noted_at, claims.c.token)
         .limit(bindparam("most", type_=Integer))
     )

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
-from application.invoices.model import IntentState, Kind
+from application.invoices.model import IntentState, Kind, doc_number
 from application.store.audit import Actor, Entry
 from application.store.changing import change, close_refusals, end_attempts, move_to, refusal_row
 from application.store.claiming import end_claim_rows
@@ -22,6 +22,7 @@ from application.store.records import (
     entry_of,
     intent_of,
     money_text,
+    numbered,
 )
 from application.store.schema import intents, refusals
 
@@ -208,11 +209,12 @@ class Concluding(Book):
 
         def work(connection: Connection) -> None:
             now = self._leases.guard(connection, lease)
-            mine = {"realm": lease.realm_tag, "invoices": ids}
-            rows = connection.execute(_CONFIRMED, mine).all()
-            latest = {row.invoice_id: row for row in sorted(rows, key=lambda row: row.generation)}
-            of = {**mine, "ids": [row.id for row in latest.values()], "b_now": now}
-            connection.execute(_NOTE_SYNCED, of)
+            numbers = [doc_number(one) for one in ids]
+            rows = connection.execute(_BY_NUMBER, {"realm": lease.realm_tag, "numbers": numbers})
+            confirmed = [row for row in rows if row.state == IntentState.CONFIRMED]
+            latest = {row.key: row for row in sorted(confirmed, key=lambda row: row.generation)}
+            noted = [row.id for row in latest.values()]
+            connection.execute(_NOTE_SYNCED, {"ids": noted, "b_now": now})
             end_claim_rows(connection, ids, now=now)
             entries = [
                 entry_of(
@@ -363,29 +365,24 @@ _BACK = move_to(
     cause=bindparam("b_cause"),
 )
 _CLOSED = move_to(bindparam("b_after"), open=None, unsettled=0, cause=bindparam("b_cause"))
-_MINE = (
-    intents.c.realm_tag == bindparam("realm"),
-    intents.c.invoice_id.in_(bindparam("invoices", expanding=True)),
-    intents.c.state == IntentState.CONFIRMED.value,
-)
-_CONFIRMED = (
-    select(
+_BY_NUMBER = (
+    numbered(
         intents.c.id,
         intents.c.kind,
         intents.c.key,
         intents.c.generation,
+        intents.c.state,
         intents.c.invoice_id,
         intents.c.request_id,
         intents.c.payload_sha256,
         intents.c.quickbooks_id,
     )
-    .where(*_MINE)
     .order_by(intents.c.id)
     .with_for_update()
 )
 _NOTE_SYNCED = (
     update(intents)
-    .where(intents.c.id.in_(bindparam("ids", expanding=True)), *_MINE)
+    .where(intents.c.id.in_(bindparam("ids", expanding=True)))
     .values(synced_at=bindparam("b_now"))
 )
 _NEW_REFUSALS = insert(refusals)

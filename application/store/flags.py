@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from sqlalchemy import Column, Row, Select, func, select
 
-from application.invoices.model import Facts, IntentState, Kind
-from application.store.records import facts_of
+from application.invoices.model import Facts, IntentState, Kind, doc_number
+from application.store.records import facts_of, numbered
 from application.store.schema import (
     attempts,
     audit,
@@ -67,16 +67,6 @@ class Flags:
         )
         return self._next(query, refusals.c.invoice_id, below=below, above=above, limit=limit)
 
-    def receipts_count(self, realm_tag: str) -> int:
-        """Return how many invoices of ours are known to be in this company."""
-        query = select(func.count(intents.c.invoice_id.distinct())).where(
-            intents.c.realm_tag == realm_tag,
-            intents.c.kind == Kind.INVOICE.value,
-            intents.c.state == IntentState.CONFIRMED.value,
-        )
-        with self._store.read() as connection:
-            return int(connection.execute(query).scalar_one())
-
     def resolved(self, realm_tag: str, *, since: datetime) -> int:
         """Return how many invoices that had failed are in this company now, taken up since then."""
         query = (
@@ -131,24 +121,19 @@ class Flags:
         """
         if not ids:
             return {}
-        query = (
-            select(
-                intents.c.invoice_id,
-                intents.c.key,
-                intents.c.facts,
-                intents.c.customer_id,
-                intents.c.total,
-                intents.c.dated,
-            )
-            .where(
-                intents.c.realm_tag == realm_tag,
-                intents.c.kind == Kind.INVOICE.value,
-                intents.c.invoice_id.in_(list(ids)),
-                intents.c.state == IntentState.CONFIRMED.value,
-            )
-            .order_by(intents.c.generation)
-        )
-        known = {row.invoice_id: _facts(row) for row in self._rows(query)}
+        query = numbered(
+            intents.c.invoice_id,
+            intents.c.key,
+            intents.c.state,
+            intents.c.facts,
+            intents.c.customer_id,
+            intents.c.total,
+            intents.c.dated,
+        ).order_by(intents.c.generation)
+        asked = {"realm": realm_tag, "numbers": [doc_number(one) for one in ids]}
+        rows = self._rows(query.params(asked))
+        confirmed = [row for row in rows if row.state == IntentState.CONFIRMED]
+        known = {row.invoice_id: _facts(row) for row in confirmed}
         facts = {one: each for one, each in known.items() if each is not None}
         codes = self._codes(realm_tag, {each.customer_id for each in facts.values()})
         return {

@@ -6,12 +6,13 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Protocol
 
-from sqlalchemy import Connection, Row
+from sqlalchemy import ColumnElement, Connection, Row, Select, Table, bindparam, select
 
 from application.invoices.model import Facts, Intent, IntentState, Kind
 from application.store.audit import Actor, Audit, Entry
 from application.store.columns import json_object
 from application.store.fence import Guard, Lease
+from application.store.schema import intents
 from application.store.tables import Store
 from application.world import World
 
@@ -308,6 +309,18 @@ def money_text(amount: Decimal | None) -> str | None:
     exponent = amount.as_tuple().exponent
     short = isinstance(exponent, int) and exponent > -2  # noqa: PLR2004 - two places
     return format(amount, ".2f" if short else "f")
+
+
+def numbered(*shown: Table | ColumnElement[Any]) -> Select[Any]:
+    """Return a question for invoices' intents by `realm` and `numbers`, whatever their state.
+
+    SQLite would answer one that names the state too by walking through all that are confirmed.
+    """
+    return select(*shown).where(
+        intents.c.realm_tag == bindparam("realm"),
+        intents.c.kind == Kind.INVOICE.value,
+        intents.c.key.in_(bindparam("numbers", expanding=True)),
+    )
 
 
 def entry_of(

@@ -143,6 +143,7 @@ claim_rows = Table(
     Column("former", Json, nullable=False),
     Column("ended_at", Instant),
     Index("claim_rows_invoice", "invoice_id", "ended_at"),
+    Index("claim_rows_open", "ended_at", "token"),
     **SERVER,
 )
 intents = Table(

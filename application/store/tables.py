@@ -36,7 +36,7 @@ from application.store.liveness import make_folder
 from application.world import Gate, World
 
 # Every shape this program knows, oldest first.
-REVISIONS: Final = ("0001", "0002", "0003", "0004", "0005")
+REVISIONS: Final = ("0001", "0002", "0003", "0004", "0005", "0006")
 SETTING: Final = "STORE_DATABASE_URL"
 
 _TRIES = 6  # the first and five more

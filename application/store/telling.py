@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import BindParameter, Connection, Row, bindparam, func, insert, select, update
 
-from application.invoices.model import Facts, IntentState, Kind
+from application.invoices.model import Facts, IntentState, Kind, doc_number
 from application.store.audit import Actor, AuditLine, Entry
 from application.store.columns import clean
 from application.store.records import (
@@ -16,6 +16,7 @@ from application.store.records import (
     ReceiptRecord,
     RefusalRecord,
     TimelineEntry,
+    numbered,
     refusal_of,
 )
 from application.store.schema import attempts, holds, intents, lease_terms, refusals
@@ -34,8 +35,13 @@ class Telling(Book):
         found: dict[int, ReceiptRecord] = {}
         with self._store.read() as connection:
             for ids in _chunks(invoice_ids):
-                rows = connection.execute(_RECEIPTS, {"realm": realm_tag, "ids": ids})
-                found |= {row.invoice_id: _receipt(row) for row in rows}
+                asked = {"realm": realm_tag, "numbers": [doc_number(one) for one in ids]}
+                rows = connection.execute(_BY_NUMBER, asked)
+                found |= {
+                    row.invoice_id: _receipt(row)
+                    for row in rows
+                    if row.state == IntentState.CONFIRMED
+                }
         return found
 
     def any_receipt(self, realm_tag: str) -> bool:
@@ -238,11 +244,7 @@ _CONFIRMED = (
     intents.c.state == IntentState.CONFIRMED.value,
     intents.c.kind == Kind.INVOICE.value,
 )
-_RECEIPTS = (
-    select(intents)
-    .where(*_CONFIRMED, intents.c.invoice_id.in_(_IDS))
-    .order_by(intents.c.generation)
-)
+_BY_NUMBER = numbered(intents).order_by(intents.c.generation)
 _ANY_RECEIPT = select(intents.c.id).where(*_CONFIRMED).limit(1)
 _HOW_MANY = select(func.count(intents.c.key.distinct())).where(*_CONFIRMED)  # one sent anew has two
 _EVER = select(refusals).where(refusals.c.invoice_id.in_(_IDS)).order_by(refusals.c.id)

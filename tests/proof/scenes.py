@@ -151,7 +151,7 @@ SCENES: Mapping[Gate, tuple[Scene, ...]] = {
     Gate.ANSWER_BODY: (*_EVERY_SEND, PAIRS),
     Gate.ANSWER_CLASSIFIED: (*_EVERY_SEND, PAIRS),
     Gate.ANSWER_COMPARED: (RESTORED,),
-    Gate.REREAD_BY_ID: (ABSENT, BULK),
+    Gate.REREAD_BY_ID: (ABSENT,),
     Gate.RECEIPT_DURABLE: (*_EVERY_SEND, PAIRS, LOST),
     Gate.MARK_SENT: (*_EVERY_SEND, PAIRS, LOST),
     Gate.MARK_COMMITTED: (*_EVERY_SEND, PAIRS, LOST),
@@ -198,6 +198,8 @@ def deed_of(scene: Scene, *, gate: Gate, home: Home, times: int = 1) -> Deed:
         scene.verb,
         gate=gate,
         times=times,
+        # A server signs in and reads the company before it listens: what it dies of is a run.
+        since=Gate.RUN_RECORDED if scene is SERVED and gate is not Gate.RUN_RECORDED else None,
         number=number,
         taken=number if scene.takes else 0,
         pace_ms=scene.pace_ms,

@@ -33,7 +33,7 @@ def setup_of(
         figures=figures,
         company=desk.company,
         mapping=desk.mapping,
-        flags=desk.flags,
+        journal=desk.rooms.journal,
         looks=Looks(desk.rooms.items, clock=desk.clock),
         has_keys=True,
         makes_products=makes_products,

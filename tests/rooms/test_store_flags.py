@@ -59,7 +59,6 @@ class TestFlags:
         assert flags.sent(TAG, [1])[1].codes == {"A", "B"}
         assert flags.sent(LIVE.tag, [1]) == {}
         assert flags.sent(TAG, []) == {}
-        assert (flags.receipts_count(TAG), flags.receipts_count(LIVE.tag)) == (2, 0)
 
     def test_know_what_is_not_finished(self, rooms: Rooms) -> None:
         flags = Flags(rooms.store)
