@@ -441,12 +441,13 @@ class Connection:
             uses_tax=preferences.uses_tax,
             read_at=self._world.clock.now(),
         )
-        self._items.save_profile(tag, profile, by=self._by)
         self._items.replace(
             tag,
             [ItemRow(id=one.id, name=one.name, active=one.active) for one in items],
             by=self._by,
         )
+        # Last: with it all of this counts as read, and is not read again for hours.
+        self._items.save_profile(tag, profile, by=self._by)
         self._tokens.name_company(self._environment, company.name)
         return Reading(profile=profile, company=company, preferences=preferences)
 

@@ -103,6 +103,16 @@ IN_A_START = [
 ]
 
 
+class TestAKillWhileTheCompanyIsRead:
+    @pytest.mark.covers("C4")
+    @pytest.mark.parametrize("before", ["INSERT INTO profiles", "DELETE FROM items"])
+    def test_leaves_no_company_without_its_products(self, before: str, quickbooks: Town) -> None:
+        home = quickbooks.home(patient=True, size=SIZE)
+        killed(home.born(Deed("all", before=(before,))))
+
+        finish(home)
+
+
 class TestAKillInAScheduledStart:
     @pytest.mark.covers("C4", "C7", "H6")
     @pytest.mark.parametrize(("deed", "begun"), IN_A_START if PROVING else IN_A_START[:2])

@@ -133,7 +133,9 @@ def broken_off(home: Home, *, revision: str, step: int, url: str | None = None) 
     """Kill the upgrade of a home's store before one of its steps; the next one does it all."""
     before = aged(home, revision=revision, url=url)
     killed(home.born(Deed("open", before=SHAPING, times=step)))
-    assert shape_of(home) == revision
+    # A server makes each change of shape durable by itself, and the number of those before it.
+    kept = REVISIONS[REVISIONS.index(revision) : -1] if url else [revision]
+    assert shape_of(home) in kept
     assert content_of(home.store_url, columns=before.columns) == before
 
     assert home.done(Deed("open")).code == 0

@@ -139,7 +139,7 @@ class Shown(Server):
         return [one for one in self.ledger() if one["DocNumber"] == number and one["live"]]
 
     def look(self) -> Books:
-        return observer.look(self.installation.mis_file, self.ledger())
+        return observer.look_beside(self.installation.mis_file, self.ledger)
 
     @contextmanager
     def slowed(self) -> Iterator[None]:

@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -12,6 +12,7 @@ from typing import Any
 VALID_PAYERS = """
 SELECT TRIM(reg_no) FROM tbl_personal_ug UNION SELECT TRIM(tracking_id) FROM tbl_online_application
 """
+SYNCED, IN_PROGRESS = 1, 3
 
 
 @dataclass
@@ -30,12 +31,35 @@ class Books:
 
 
 def look(mis_file: Path, ledger: Iterable[dict[str, Any]]) -> Books:
+    """Compare both books, nobody being at work."""
+    return books_of(_rows(mis_file), ledger)
+
+
+def look_beside(mis_file: Path, ledger: Callable[[], Iterable[dict[str, Any]]]) -> Books:
+    """Compare both books while senders are at work.
+
+    The MIS is read before QuickBooks and after it. What was marked synced before stood in
+    QuickBooks then; what is not marked after it did not. Everything else may be on its way.
+    """
+    before = {row[0]: row[1] for row in _rows(mis_file)}
+    found = list(ledger())
+    rows = [
+        (one, _settled(before.get(one), status), *more) for one, status, *more in _rows(mis_file)
+    ]
+    return books_of(rows, found)
+
+
+def _settled(before: int | None, after: int) -> int:
+    on_its_way = after == SYNCED and before != SYNCED
+    return IN_PROGRESS if on_its_way else after
+
+
+def _rows(mis_file: Path) -> list[tuple[Any, ...]]:
     with closing(sqlite3.connect(mis_file)) as mis:
-        rows = mis.execute(
+        return mis.execute(
             "SELECT id, COALESCE(QuickBk_Status, 0), printf('%.2f', COALESCE(dept, 0)) "
             "FROM tbl_imvoice"
         ).fetchall()
-    return books_of(rows, ledger)
 
 
 def books_of(rows: Iterable[tuple[Any, ...]], ledger: Iterable[dict[str, Any]]) -> Books:

@@ -68,7 +68,9 @@ class University:
         }
 
     def look(self) -> Books:
-        return observer.look(self.folder / "mis.db", self.simulator.ledger("Invoice"))
+        return observer.look_beside(
+            self.folder / "mis.db", lambda: self.simulator.ledger("Invoice")
+        )
 
 
 @contextmanager
