@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row, func, insert, select, update
 from application.invoices.model import IntentState, Kind
 from application.store.door_schema import slices
 from application.store.schema import claim_rows, claims, intents, refusals
-from application.store.tables import Store
+from application.store.tables import Clash, Store
 from application.world import Gate, World
 
 WAITING = "waiting"
@@ -77,7 +77,11 @@ class Slices:
             ).one()
             return _slice(row, interrupted=False)
 
-        part = self._store.write(work)
+        try:
+            part = self._store.write(work)
+        except Clash:
+            # A sender that froze while it opened this part thawed, and was faster: it is there now.
+            part = self._store.write(work)
         self._world.gate(Gate.SLICE_OPENED)
         return part
 

@@ -1,13 +1,16 @@
 """Durable runs from hand to hand, and the parts they are done in, on each database."""
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import timedelta
 from pathlib import Path
+from threading import Event
 
 import pytest
+from sqlalchemy import Connection, insert
 
 from application.catalogue import RealmBusy
+from application.store.door_schema import slices as table
 from application.store.events import Events
 from application.store.runs import Run
 from application.store.slices import FAILED, Place, Slices, Tally
@@ -23,6 +26,7 @@ from tests.rooms.store_support import (
 )
 
 TAG = REALM.tag
+PATIENCE_S = 30
 
 
 @pytest.fixture(params=KINDS)
@@ -35,6 +39,12 @@ def rooms(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Rooms]:
 @pytest.fixture
 def slices(rooms: Rooms) -> Slices:
     return Slices(rooms.store, world=rooms.world)
+
+
+def part_of(run: Run) -> dict[str, object]:
+    """Return the first part of a run as it is stored."""
+    none = dict.fromkeys(("cursor", "successful", "failed", "unsettled"), 0)
+    return {"run_id": run.id, "number": 0, "opened_at": run.asked_at, "phase": "waiting", **none}
 
 
 def seen(rooms: Rooms, run: Run) -> Run:
@@ -189,6 +199,29 @@ class TestASlice:
         again = slices.open(run.id)
 
         assert (again.number, again.interrupted, again.opened_at) == (0, True, first.opened_at)
+
+    @pytest.mark.covers("H5")
+    def test_that_a_frozen_sender_was_opening_is_opened_by_the_next(
+        self, rooms: Rooms, slices: Slices
+    ) -> None:
+        run = asked(rooms)
+        begun, thawed = Event(), Event()
+
+        def freezing(link: Connection) -> None:
+            link.execute(insert(table), part_of(run))
+            begun.set()
+            assert thawed.wait(PATIENCE_S)
+
+        with ThreadPoolExecutor(2) as pool:
+            frozen = pool.submit(rooms.store.write, freezing)
+            assert begun.wait(PATIENCE_S)
+            next_one = pool.submit(slices.open, run.id)
+            wait([next_one], timeout=0.3)  # it has met the row that is not durable yet
+            thawed.set()
+            frozen.result(PATIENCE_S)
+            part = next_one.result(PATIENCE_S)
+
+        assert (part.number, part.interrupted) == (0, True)
 
     def test_that_was_interrupted_is_counted_from_what_is_durable(
         self, rooms: Rooms, slices: Slices
