@@ -5,6 +5,7 @@ import random
 import shutil
 import signal
 import sqlite3
+import sys
 import time
 from collections import Counter
 from contextlib import closing
@@ -87,12 +88,30 @@ class TestACutStore:
 
 
 def _cut(kept: Path, cut: Path, *, dice: random.Random) -> None:
+    """Copy a store, its log cut off at any byte a power cut may leave.
+
+    What SQLite had begun to move from the log into the file was safe in the log before that.
+    """
     shutil.rmtree(cut, ignore_errors=True)
     shutil.copytree(kept, cut)
     (cut / "store.db-shm").unlink(missing_ok=True)  # a power cut leaves none
     log = cut / "store.db-wal"
     if log.exists():
-        os.truncate(log, dice.randint(0, log.stat().st_size))
+        size = log.stat().st_size
+        os.truncate(log, dice.randint(min(_moved(kept), size), size))
+
+
+def _moved(kept: Path) -> int:
+    """Return how much of the log may be in the file already, in bytes.
+
+    Source: SQLite, "WAL-mode File Format": nBackfillAttempted stands at byte 128 of the index, a
+    frame is a page behind 24 bytes, and the log begins with 32 bytes that tell a page's size.
+    """
+    index, head = kept / "store.db-shm", (kept / "store.db-wal").read_bytes()[:32]
+    if not index.exists() or len(head) < 32:
+        return 0
+    frames = int.from_bytes(index.read_bytes()[128:132], sys.byteorder)
+    return 32 + frames * (24 + int.from_bytes(head[8:12], "big"))
 
 
 def attempted(home: Home) -> set[str]:
