@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
-from application.invoices.model import IntentState, Kind, doc_number
+from application.invoices.model import IntentState, Kind
 from application.store.audit import Actor, Entry
 from application.store.changing import change, close_refusals, end_attempts, move_to, refusal_row
 from application.store.claiming import end_claim_rows
@@ -19,6 +19,7 @@ from application.store.records import (
     IllegalEdge,
     Receipt,
     Refusal,
+    confirmed_of,
     entry_of,
     intent_of,
     money_text,
@@ -209,10 +210,8 @@ class Concluding(Book):
 
         def work(connection: Connection) -> None:
             now = self._leases.guard(connection, lease)
-            numbers = [doc_number(one) for one in ids]
-            rows = connection.execute(_BY_NUMBER, {"realm": lease.realm_tag, "numbers": numbers})
-            confirmed = [row for row in rows if row.state == IntentState.CONFIRMED]
-            latest = {row.key: row for row in sorted(confirmed, key=lambda row: row.generation)}
+            rows = confirmed_of(connection, _BY_NUMBER, realm_tag=lease.realm_tag, ids=ids)
+            latest = {row.key: row for row in sorted(rows, key=lambda row: row.generation)}
             noted = [row.id for row in latest.values()]
             connection.execute(_NOTE_SYNCED, {"ids": noted, "b_now": now})
             end_claim_rows(connection, ids, now=now)

@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from sqlalchemy import Column, Row, Select, func, select
 
-from application.invoices.model import Facts, IntentState, Kind, doc_number
-from application.store.records import facts_of, numbered
+from application.invoices.model import Facts, IntentState, Kind
+from application.store.records import confirmed_of, facts_of, numbered
 from application.store.schema import (
     attempts,
     audit,
@@ -130,10 +130,9 @@ class Flags:
             intents.c.total,
             intents.c.dated,
         ).order_by(intents.c.generation)
-        asked = {"realm": realm_tag, "numbers": [doc_number(one) for one in ids]}
-        rows = self._rows(query.params(asked))
-        confirmed = [row for row in rows if row.state == IntentState.CONFIRMED]
-        known = {row.invoice_id: _facts(row) for row in confirmed}
+        with self._store.read() as connection:
+            rows = confirmed_of(connection, query, realm_tag=realm_tag, ids=ids)
+        known = {row.invoice_id: _facts(row) for row in rows}
         facts = {one: each for one, each in known.items() if each is not None}
         codes = self._codes(realm_tag, {each.customer_id for each in facts.values()})
         return {

@@ -1,6 +1,6 @@
 """What goes into the journal and what comes out of it, as values."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, Table, bindparam, select
 
-from application.invoices.model import Facts, Intent, IntentState, Kind
+from application.invoices.model import Facts, Intent, IntentState, Kind, doc_number
 from application.store.audit import Actor, Audit, Entry
 from application.store.columns import json_object
 from application.store.fence import Guard, Lease
@@ -312,15 +312,25 @@ def money_text(amount: Decimal | None) -> str | None:
 
 
 def numbered(*shown: Table | ColumnElement[Any]) -> Select[Any]:
-    """Return a question for invoices' intents by `realm` and `numbers`, whatever their state.
-
-    SQLite would answer one that names the state too by walking through all that are confirmed.
-    """
+    """Return what `confirmed_of` asks: these, the state among them, of intents by number."""
     return select(*shown).where(
         intents.c.realm_tag == bindparam("realm"),
         intents.c.kind == Kind.INVOICE.value,
         intents.c.key.in_(bindparam("numbers", expanding=True)),
     )
+
+
+def confirmed_of(
+    connection: Connection, query: Select[Any], *, realm_tag: str, ids: Iterable[int]
+) -> list[Row[Any]]:
+    """Return the confirmed intents of these invoices, in the order of the question.
+
+    The state is compared here: SQLite would answer a question that names it by walking through
+    all that are confirmed.
+    """
+    asked = {"realm": realm_tag, "numbers": [doc_number(one) for one in ids]}
+    rows = connection.execute(query, asked)
+    return [row for row in rows if row.state == IntentState.CONFIRMED]
 
 
 def entry_of(

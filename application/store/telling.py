@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import BindParameter, Connection, Row, bindparam, func, insert, select, update
 
-from application.invoices.model import Facts, IntentState, Kind, doc_number
+from application.invoices.model import Facts, IntentState, Kind
 from application.store.audit import Actor, AuditLine, Entry
 from application.store.columns import clean
 from application.store.records import (
@@ -16,6 +16,7 @@ from application.store.records import (
     ReceiptRecord,
     RefusalRecord,
     TimelineEntry,
+    confirmed_of,
     numbered,
     refusal_of,
 )
@@ -35,13 +36,8 @@ class Telling(Book):
         found: dict[int, ReceiptRecord] = {}
         with self._store.read() as connection:
             for ids in _chunks(invoice_ids):
-                asked = {"realm": realm_tag, "numbers": [doc_number(one) for one in ids]}
-                rows = connection.execute(_BY_NUMBER, asked)
-                found |= {
-                    row.invoice_id: _receipt(row)
-                    for row in rows
-                    if row.state == IntentState.CONFIRMED
-                }
+                rows = confirmed_of(connection, _BY_NUMBER, realm_tag=realm_tag, ids=ids)
+                found |= {row.invoice_id: _receipt(row) for row in rows}
         return found
 
     def any_receipt(self, realm_tag: str) -> bool:
